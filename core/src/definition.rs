@@ -1,0 +1,83 @@
+//! Definitions: what the numbers in events stand for. Each is one postcard message in a chunk of
+//! kind [`ChunkKind::Definitions`](crate::ChunkKind); a device repeats them for late readers.
+
+use serde::{Deserialize, Serialize};
+
+/// One definition. The order of variants and fields is part of the format (postcard numbers them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Definition<'a> {
+    /// Who records, and in which units.
+    #[serde(borrow)]
+    Session(Session<'a>),
+    /// A call-stack node. Its id is a site; ids start at 1.
+    Node(Node),
+    /// A name for a number used in events.
+    #[serde(borrow)]
+    Name(Name<'a>),
+    /// A range of addresses that the allocator hands out from.
+    #[serde(borrow)]
+    Region(Region<'a>),
+}
+
+/// Who records, and in which units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session<'a> {
+    /// The device or program.
+    pub device: &'a str,
+    /// Which build of it, so that addresses can be resolved later; may be empty.
+    pub build: &'a str,
+    /// The unit of every time: ticks in a second.
+    pub ticks_per_second: u64,
+    /// Bits in an address: 16, 32 or 64.
+    pub address_bits: u8,
+}
+
+/// A node of the tree of call stacks: one return address under the node that called it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The site's number, from 1.
+    pub id: u32,
+    /// The caller's node, or [`NO_SITE`](crate::NO_SITE) for the outermost.
+    pub parent: u32,
+    /// The instruction pointer.
+    pub ip: u64,
+}
+
+/// What a [`Name`] names: each kind counts its ids apart, but scopes and nodes share the sites'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NameKind {
+    /// A site that the user named.
+    Scope,
+    /// A variable.
+    Variable,
+    /// A type.
+    Type,
+    /// A thread, task or core.
+    Thread,
+    /// A gauge.
+    Gauge,
+    /// A mark.
+    Mark,
+}
+
+/// A name for a number used in events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name<'a> {
+    /// What is named.
+    pub kind: NameKind,
+    /// Its number.
+    pub id: u32,
+    /// Its name: any text, from the device; escape it before showing it.
+    pub text: &'a str,
+}
+
+/// A range of addresses that the allocator hands out from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Region<'a> {
+    /// First byte.
+    pub start: u64,
+    /// Length in bytes.
+    pub size: u64,
+    /// Its name; may be empty.
+    pub name: &'a str,
+}
