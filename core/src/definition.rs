@@ -3,6 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chunk::Chunk;
+use crate::error::ChunkError;
+use crate::format::MAX_TEXT;
+use crate::header::{ChunkKind, Codec};
+
 /// One definition. The order of variants and fields is part of the format (postcard numbers them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Definition<'a> {
@@ -80,4 +85,67 @@ pub struct Region<'a> {
     pub size: u64,
     /// Its name; may be empty.
     pub name: &'a str,
+}
+
+/// Appends a definition to a definition chunk's payload: writes it to the start of `out` and returns
+/// its length in bytes, or `None` when it does not fit.
+pub fn put_definition(out: &mut [u8], definition: &Definition<'_>) -> Option<usize> {
+    postcard::to_slice(definition, out).ok().map(|written| written.len())
+}
+
+/// The definitions in a definition chunk's payload, in order. Ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Definitions<'a> {
+    payload: &'a [u8],
+    item: u32,
+}
+
+impl<'a> Definitions<'a> {
+    /// The definitions of `chunk`.
+    ///
+    /// # Errors
+    /// When it holds no definitions, or they are compressed.
+    pub fn new(chunk: &Chunk<'a>) -> Result<Self, ChunkError> {
+        if chunk.header.kind != ChunkKind::Definitions {
+            return Err(ChunkError::InvalidPayload { what: "not a chunk of definitions", item: 0 });
+        }
+        if chunk.header.codec != Codec::None {
+            return Err(ChunkError::Compressed);
+        }
+        Ok(Self { payload: chunk.payload, item: 0 })
+    }
+}
+
+impl<'a> Iterator for Definitions<'a> {
+    type Item = Result<Definition<'a>, ChunkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.payload.is_empty() {
+            return None;
+        }
+        let item = self.item;
+        self.item = item.wrapping_add(1);
+        let payload = core::mem::take(&mut self.payload);
+        let taken = postcard::take_from_bytes::<Definition<'a>>(payload);
+        Some(match taken {
+            Ok((definition, rest)) if definition.text_len() <= MAX_TEXT => {
+                self.payload = rest;
+                Ok(definition)
+            }
+            Ok(_) => Err(ChunkError::InvalidPayload { what: "a text beyond the limit", item }),
+            Err(_) => Err(ChunkError::InvalidPayload { what: "not a definition", item }),
+        })
+    }
+}
+
+impl Definition<'_> {
+    /// Bytes of the longest text in it.
+    fn text_len(&self) -> usize {
+        match self {
+            Self::Session(session) => session.device.len().max(session.build.len()),
+            Self::Name(name) => name.text.len(),
+            Self::Region(region) => region.name.len(),
+            Self::Node(_) => 0,
+        }
+    }
 }

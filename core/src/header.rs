@@ -1,0 +1,271 @@
+//! A chunk's header. Layout, little-endian:
+//!
+//! ```text
+//! 0     magic 0xB in the high nibble, format version in the low one
+//! 1     flags: kind (bits 0-2), columns (bit 3), codec (bits 4-5), wide (bit 6)
+//! 2     length of the whole chunk in bytes: 2 bytes, 4 when wide
+//! ..    events in the chunk: as wide
+//! ..    varints: stream, epoch, sequence, time, first event's number, lost to full buffers, lost
+//!       on the link, allocations, frees, failed, bytes in use, peak bytes
+//! ..    the model (events only)
+//! ```
+
+use crate::error::ChunkError;
+use crate::event::HeapTotals;
+use crate::format::{CHUNK_MAGIC, CRC_LEN, MAX_CHUNK, MAX_NARROW, OLDEST_VERSION, VERSION};
+use crate::shape::ModelSpec;
+use crate::varint;
+
+/// What a chunk carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ChunkKind {
+    /// Events; none at all when only the header's totals matter.
+    Events,
+    /// [`Definition`](crate::Definition)s.
+    Definitions,
+    /// Where the chunks before it are in a capture.
+    Index,
+    /// The end mark of a capture.
+    End,
+}
+
+/// Who compressed the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Codec {
+    /// Nobody.
+    None,
+    /// LZ4 blocks.
+    Lz4,
+    /// Zstandard frames.
+    Zstd,
+}
+
+/// How the fields of events are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Layout {
+    /// One stream of bits, event after event: smallest when nothing compresses it.
+    Rows,
+    /// Each field's bytes apart: smallest when something does.
+    Columns,
+}
+
+/// Events that never reached a chunk, by cause, since the recorder began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Losses {
+    /// All buffers were full.
+    pub full: u64,
+    /// The link refused the chunk that held them.
+    pub link: u64,
+}
+
+/// Everything a chunk says about itself. Totals and counts are as they stood before the chunk's
+/// first event, so that what lies between two chunks is known exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ChunkHeader {
+    /// What it carries.
+    pub kind: ChunkKind,
+    /// How its events are laid out.
+    pub layout: Layout,
+    /// How its payload is compressed.
+    pub codec: Codec,
+    /// Events in it.
+    pub events: u32,
+    /// Which core's or thread's.
+    pub stream: u32,
+    /// How often the recorder had started before.
+    pub epoch: u32,
+    /// Its number in the stream's epoch, from 0. Only chunks of events count.
+    pub sequence: u32,
+    /// The first event's time, or the time it was made; in ticks.
+    pub time: u64,
+    /// Events of the stream's epoch before its first, recorded or lost.
+    pub first_event: u64,
+    /// Of these, the lost ones.
+    pub losses: Losses,
+    /// The heap before its first event.
+    pub totals: HeapTotals,
+    /// The model that coded its events.
+    pub model: ModelSpec,
+}
+
+/// Fixed positions of a header with lengths of 2 (`false`) or 4 (`true`) bytes.
+const fn fixed_len(wide: bool) -> usize {
+    if wide { 10 } else { 6 }
+}
+
+impl ChunkHeader {
+    /// Writes the header of a chunk of `len` bytes at the start of `out`, with 4-byte lengths if
+    /// `wide`. Returns the header's length, or `None` without room.
+    pub fn emit(&self, out: &mut [u8], len: usize, wide: bool) -> Option<usize> {
+        let [magic, flags, ..] = out.first_chunk_mut::<2>()?;
+        *magic = CHUNK_MAGIC | VERSION;
+        let kind = match self.kind {
+            ChunkKind::Events => 0,
+            ChunkKind::Definitions => 1,
+            ChunkKind::Index => 2,
+            ChunkKind::End => 3,
+        };
+        let codec = match self.codec {
+            Codec::None => 0,
+            Codec::Lz4 => 1,
+            Codec::Zstd => 2,
+        };
+        let columns = u8::from(self.layout == Layout::Columns);
+        *flags = kind | columns << 3 | codec << 4 | u8::from(wide) << 6;
+        set_counts(out, len, self.events, wide)?;
+        let mut at = fixed_len(wide);
+        for value in [
+            u64::from(self.stream),
+            u64::from(self.epoch),
+            u64::from(self.sequence),
+            self.time,
+            self.first_event,
+            self.losses.full,
+            self.losses.link,
+            self.totals.allocations,
+            self.totals.frees,
+            self.totals.failed,
+            self.totals.bytes_in_use,
+            self.totals.peak_bytes,
+        ] {
+            at += varint::put(out.get_mut(at..)?, value)?;
+        }
+        if self.kind == ChunkKind::Events {
+            at += self.model.emit(out.get_mut(at..)?)?;
+        }
+        Some(at)
+    }
+
+    /// Reads the header at the start of `chunk`, and its length in bytes. The checksum is not
+    /// looked at: [`Chunk::parse`](crate::Chunk::parse) does that first.
+    ///
+    /// # Errors
+    /// When a field holds what the format does not know, or the bytes end early.
+    pub fn parse(chunk: &[u8]) -> Result<(Self, usize), ChunkError> {
+        let fixed = Fixed::parse(chunk)?;
+        let mut at = fixed_len(fixed.wide);
+        let mut next = || {
+            let rest = chunk.get(at..).unwrap_or_default();
+            let (value, used) = varint::take(rest)
+                .ok_or(ChunkError::InvalidField { field: "varint", found: at as u64 })?;
+            at += used;
+            Ok(value)
+        };
+        let small = |field, value: u64| {
+            u32::try_from(value).map_err(|_| ChunkError::InvalidField { field, found: value })
+        };
+        let mut header = Self {
+            kind: fixed.kind,
+            layout: fixed.layout,
+            codec: fixed.codec,
+            events: fixed.events,
+            stream: small("stream", next()?)?,
+            epoch: small("epoch", next()?)?,
+            sequence: small("sequence", next()?)?,
+            time: next()?,
+            first_event: next()?,
+            losses: Losses { full: next()?, link: next()? },
+            totals: HeapTotals {
+                allocations: next()?,
+                frees: next()?,
+                failed: next()?,
+                bytes_in_use: next()?,
+                peak_bytes: next()?,
+            },
+            model: ModelSpec::EMBEDDED,
+        };
+        if header.kind == ChunkKind::Events {
+            let (model, used) = ModelSpec::parse(chunk.get(at..).unwrap_or_default())?;
+            header.model = model;
+            at += used;
+        }
+        Ok((header, at))
+    }
+}
+
+/// Patches a chunk's length in bytes and its number of events into an emitted header.
+pub(crate) fn set_counts(out: &mut [u8], len: usize, events: u32, wide: bool) -> Option<()> {
+    let (_, counts) = out.split_at_mut_checked(2)?;
+    if wide {
+        *counts.first_chunk_mut()? = (len as u32).to_le_bytes();
+        *counts.get_mut(4..)?.first_chunk_mut()? = events.to_le_bytes();
+    } else {
+        *counts.first_chunk_mut()? = (len as u16).to_le_bytes();
+        *counts.get_mut(2..)?.first_chunk_mut()? = (events as u16).to_le_bytes();
+    }
+    Some(())
+}
+
+/// The part of a header at fixed positions.
+pub(crate) struct Fixed {
+    kind: ChunkKind,
+    layout: Layout,
+    codec: Codec,
+    wide: bool,
+    events: u32,
+    /// The whole chunk's length in bytes.
+    pub(crate) len: usize,
+}
+
+impl Fixed {
+    /// The longest fixed part: with this many bytes any chunk's length is known.
+    pub(crate) const MAX: usize = fixed_len(true);
+
+    pub(crate) fn parse(chunk: &[u8]) -> Result<Self, ChunkError> {
+        let truncated = |needed| ChunkError::Truncated { needed, found: chunk.len() };
+        let [magic, flags] = *chunk.first_chunk::<2>().ok_or(truncated(Self::MAX))?;
+        if magic & 0xF0 != CHUNK_MAGIC {
+            return Err(ChunkError::NotAChunk { found: magic });
+        }
+        let version = magic & 0x0F;
+        if !(OLDEST_VERSION..=VERSION).contains(&version) {
+            return Err(ChunkError::UnsupportedVersion { found: version });
+        }
+        let unknown = ChunkError::InvalidField { field: "flags", found: u64::from(flags) };
+        let kind = match flags & 7 {
+            0 => ChunkKind::Events,
+            1 => ChunkKind::Definitions,
+            2 => ChunkKind::Index,
+            3 => ChunkKind::End,
+            _ => return Err(unknown),
+        };
+        let layout = if flags & 8 == 0 { Layout::Rows } else { Layout::Columns };
+        let codec = match flags >> 4 & 3 {
+            0 => Codec::None,
+            1 => Codec::Lz4,
+            2 => Codec::Zstd,
+            _ => return Err(unknown),
+        };
+        if flags & 0x80 != 0 {
+            return Err(unknown);
+        }
+        let wide = flags & 0x40 != 0;
+        let counts = chunk.get(2..).unwrap_or_default();
+        let (len, events) = if wide {
+            let [a, b, c, d, e, f, g, h] =
+                *counts.first_chunk::<8>().ok_or(truncated(fixed_len(true)))?;
+            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+        } else {
+            let [a, b, c, d] = *counts.first_chunk::<4>().ok_or(truncated(fixed_len(false)))?;
+            (u16::from_le_bytes([a, b]).into(), u16::from_le_bytes([c, d]).into())
+        };
+        let len = len as usize;
+        if len > MAX_CHUNK {
+            return Err(ChunkError::LengthOverLimit { length: len, limit: MAX_CHUNK });
+        }
+        if len < fixed_len(wide) + CRC_LEN {
+            return Err(ChunkError::InvalidField { field: "length", found: len as u64 });
+        }
+        Ok(Self { kind, layout, codec, wide, events, len })
+    }
+}
+
+/// Whether a chunk in storage of `capacity` bytes has 4-byte lengths.
+pub(crate) const fn is_wide(capacity: usize) -> bool {
+    capacity > MAX_NARROW
+}

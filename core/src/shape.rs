@@ -1,0 +1,165 @@
+//! How large a model's tables are and how the allocator rounds: stated in every chunk's header, so
+//! that any decoder can follow.
+
+use crate::error::ChunkError;
+use crate::format::{MAX_TABLE_BITS, MODEL_LEN};
+
+/// The model's tables, each as a power of two: `n` means 2^n entries, 0 none at all (but always one
+/// thread).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Shape {
+    /// Latest allocations remembered.
+    pub blocks: u8,
+    /// Contexts that predict who acts next.
+    pub contexts: u8,
+    /// Sites whose last size is remembered.
+    pub sizes: u8,
+    /// Lists of freed blocks, by size class and thread.
+    pub lists: u8,
+    /// Places where an allocation may land, without regard to size.
+    pub holes: u8,
+    /// Threads told apart.
+    pub threads: u8,
+}
+
+impl Shape {
+    /// A microcontroller's: 4 blocks, 8 sizes, 8 holes.
+    pub const TINY: Self =
+        Self { blocks: 2, contexts: 0, sizes: 3, lists: 0, holes: 3, threads: 0 };
+    /// A desktop's: 16,384 blocks and contexts.
+    pub const DENSE: Self =
+        Self { blocks: 14, contexts: 14, sizes: 13, lists: 10, holes: 0, threads: 6 };
+
+    fn is_valid(&self) -> bool {
+        [self.blocks, self.contexts, self.sizes, self.lists, self.holes, self.threads]
+            .iter()
+            .all(|&bits| bits <= MAX_TABLE_BITS)
+    }
+}
+
+/// How the recorded allocator places blocks: enough to predict where the next one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Placement {
+    /// Addresses are multiples of 2 to this many bytes, mostly.
+    pub granule_bits: u8,
+    /// Bytes that the allocator puts before each block.
+    pub overhead: u8,
+    /// The smallest block, overhead included, in granules.
+    pub least_granules: u8,
+    /// Bits in an address: 16, 32 or 64.
+    pub address_bits: u8,
+}
+
+impl Placement {
+    /// embedded-alloc and most others on 32 bits: multiples of 8 bytes, no header.
+    pub const EMBEDDED_32: Self =
+        Self { granule_bits: 3, overhead: 0, least_granules: 1, address_bits: 32 };
+    /// glibc on 64 bits: multiples of 16 bytes, 8 of them a header, at least 32.
+    pub const GLIBC_64: Self =
+        Self { granule_bits: 4, overhead: 8, least_granules: 2, address_bits: 64 };
+
+    fn is_valid(&self) -> bool {
+        self.granule_bits <= 12 && matches!(self.address_bits, 16 | 32 | 64)
+    }
+
+    /// Granules that a block of `size` bytes takes.
+    #[inline]
+    pub(crate) fn granules(&self, size: u64) -> u64 {
+        let up = (1u64 << self.granule_bits) - 1;
+        let bytes = size.saturating_add(u64::from(self.overhead)).saturating_add(up);
+        (bytes >> self.granule_bits).max(u64::from(self.least_granules))
+    }
+
+    /// Where the block after one of `size` bytes at `address` would begin.
+    #[inline]
+    pub(crate) fn end(&self, address: u64, size: u64) -> u64 {
+        address.wrapping_add(self.granules(size) << self.granule_bits) & self.address_mask()
+    }
+
+    /// The bits that an address may have.
+    #[inline]
+    pub(crate) fn address_mask(&self) -> u64 {
+        u64::MAX >> (64 - u32::from(self.address_bits))
+    }
+
+    /// `to - from` modulo the address space, as a signed number.
+    #[inline]
+    pub(crate) fn distance(&self, from: u64, to: u64) -> i64 {
+        let unused = 64 - u32::from(self.address_bits);
+        (to.wrapping_sub(from) << unused) as i64 >> unused
+    }
+}
+
+/// What a decoder must know of the encoder's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ModelSpec {
+    /// Its tables.
+    pub shape: Shape,
+    /// The allocator's habits.
+    pub placement: Placement,
+}
+
+/// Models that a header states in one byte, counted from 1; a 0 says that the ten fields follow.
+const PRESETS: [ModelSpec; 2] = [ModelSpec::EMBEDDED, ModelSpec::DESKTOP];
+
+impl ModelSpec {
+    /// Preset 1: [`Shape::TINY`] and [`Placement::EMBEDDED_32`].
+    pub const EMBEDDED: Self = Self { shape: Shape::TINY, placement: Placement::EMBEDDED_32 };
+    /// Preset 2: [`Shape::DENSE`] and [`Placement::GLIBC_64`].
+    pub const DESKTOP: Self = Self { shape: Shape::DENSE, placement: Placement::GLIBC_64 };
+
+    /// Writes the model at the start of `out`: its length in bytes, or `None` without room.
+    pub(crate) fn emit(&self, out: &mut [u8]) -> Option<usize> {
+        if let Some(at) = PRESETS.iter().position(|preset| preset == self) {
+            *out.first_mut()? = at as u8 + 1;
+            return Some(1);
+        }
+        let Self { shape, placement } = self;
+        *out.first_chunk_mut()? = [
+            0,
+            shape.blocks,
+            shape.contexts,
+            shape.sizes,
+            shape.lists,
+            shape.holes,
+            shape.threads,
+            placement.granule_bits,
+            placement.overhead,
+            placement.least_granules,
+            placement.address_bits,
+        ];
+        Some(MODEL_LEN)
+    }
+
+    /// Reads a model from the start of `bytes`, and its length in bytes.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<(Self, usize), ChunkError> {
+        let short = ChunkError::Truncated { needed: MODEL_LEN, found: bytes.len() };
+        let preset = *bytes.first().ok_or(short)?;
+        if let Some(at) = usize::from(preset).checked_sub(1) {
+            let field = ChunkError::InvalidField { field: "model", found: u64::from(preset) };
+            return PRESETS.get(at).map(|spec| (*spec, 1)).ok_or(field);
+        }
+        let [_, blocks, contexts, sizes, lists, holes, threads, granule, overhead, least, bits]: [u8;
+            MODEL_LEN] = *bytes.first_chunk().ok_or(short)?;
+        let shape = Shape { blocks, contexts, sizes, lists, holes, threads };
+        let placement = Placement {
+            granule_bits: granule,
+            overhead,
+            least_granules: least,
+            address_bits: bits,
+        };
+        if !shape.is_valid() {
+            return Err(ChunkError::InvalidField {
+                field: "table sizes",
+                found: u64::from(blocks),
+            });
+        }
+        if !placement.is_valid() {
+            return Err(ChunkError::InvalidField { field: "placement", found: u64::from(granule) });
+        }
+        Ok((Self { shape, placement }, MODEL_LEN))
+    }
+}

@@ -1,0 +1,2 @@
+//! The heapwire command.
+fn main() {}
