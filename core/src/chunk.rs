@@ -55,14 +55,17 @@ impl<'a> Chunk<'a> {
 }
 
 /// Writes a whole chunk with this payload to the start of `out`. Returns its length in bytes, or
-/// `None` when `out` is too small or the chunk would be larger than [`MAX_CHUNK`].
+/// `None` when `out` is too small, the chunk would be larger than [`MAX_CHUNK`], or no reader would
+/// take the header's model.
 pub fn emit_chunk(
     out: &mut [u8],
     header: &ChunkHeader,
     payload: &[u8],
     checksum: Checksum,
 ) -> Option<usize> {
-    let wide = header::is_wide(payload.len() + crate::format::MAX_HEADER + CRC_LEN);
+    // A compressed payload may be short and still hold more events than 16 bits count.
+    let most = payload.len().saturating_add(crate::format::MAX_HEADER + CRC_LEN);
+    let wide = header::is_wide(most) || header.events > u32::from(u16::MAX);
     let header_len = header.emit(out, 0, wide)?;
     let body_len = header_len.checked_add(payload.len())?;
     let len = body_len.checked_add(CRC_LEN).filter(|&len| len <= MAX_CHUNK)?;

@@ -46,6 +46,9 @@ impl<'a, T: Tables> Decoder<'a, T> {
         if header.codec != Codec::None {
             return Err(ChunkError::Compressed);
         }
+        if !header.model.is_valid() {
+            return Err(invalid("a model beyond the limits"));
+        }
         if tables.shape() != header.model.shape {
             return Err(invalid("the tables are not of the chunk's shape"));
         }

@@ -88,8 +88,11 @@ pub struct Region<'a> {
 }
 
 /// Appends a definition to a definition chunk's payload: writes it to the start of `out` and returns
-/// its length in bytes, or `None` when it does not fit.
+/// its length in bytes, or `None` when it does not fit or a text is longer than [`MAX_TEXT`].
 pub fn put_definition(out: &mut [u8], definition: &Definition<'_>) -> Option<usize> {
+    if definition.text_len() > MAX_TEXT {
+        return None;
+    }
     postcard::to_slice(definition, out).ok().map(|written| written.len())
 }
 

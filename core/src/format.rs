@@ -1,4 +1,6 @@
-//! Every number of the format, once. FORMAT.md explains them; a test holds the two together.
+//! The format itself, and every number of it, once. A test holds text and numbers together.
+//!
+#![doc = include_str!("../FORMAT.md")]
 
 /// The high nibble of a chunk's first byte.
 pub const CHUNK_MAGIC: u8 = 0xB0;
@@ -27,3 +29,162 @@ pub const MAX_TEXT: usize = 1024;
 
 /// Bytes that separate frames on a line.
 pub const FRAME_DELIMITER: u8 = 0;
+
+/// The first bytes of a capture. As in PNG: a byte that is no text, a name, and line ends that a
+/// transfer as text would change.
+pub const CAPTURE_MAGIC: [u8; 8] = [0x89, b'H', b'W', b'C', b'\r', b'\n', 0x1a, b'\n'];
+/// The version of captures that this crate describes, in their file header.
+pub const CAPTURE_VERSION: u16 = 1;
+/// Bytes of a capture's file header: magic, version, layout hint, reserved byte, CRC-32.
+pub const CAPTURE_HEADER_LEN: usize = 16;
+/// An index chunk is written after at most this many chunks of events and definitions.
+pub const INDEX_EVERY: usize = 4096;
+/// The last bytes of a complete capture, behind the length of its end chunk.
+pub const END_MAGIC: [u8; 4] = *b"HWE\n";
+/// Bytes behind an end chunk: its length in 4 bytes, [`END_MAGIC`].
+pub const END_TAIL_LEN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::lanes::{COLUMN_COUNT, Lane, columns, rows};
+    use crate::shape::ModelSpec;
+    use crate::tag::Tag;
+
+    const TEXT: &str = include_str!("../FORMAT.md");
+
+    /// The cells of the table after `mark`, without its heading.
+    fn table(mark: &str) -> Vec<Vec<&'static str>> {
+        let (_, after) = TEXT.split_once(mark).expect(mark);
+        let rows = after.lines().skip_while(|line| !line.starts_with("|---"));
+        let rows = rows.skip(1).take_while(|line| line.starts_with('|'));
+        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+    }
+
+    fn number(cell: &str) -> u64 {
+        cell.parse().expect(cell)
+    }
+
+    /// The numbers of the table's first row, but for its first cell.
+    fn numbers(mark: &str) -> Vec<u64> {
+        table(mark)[0][1..].iter().map(|cell| number(cell)).collect()
+    }
+
+    #[test]
+    fn limits_are_those_of_the_text() {
+        let limits = [
+            ("MIN_CHUNK", MIN_CHUNK),
+            ("MAX_CHUNK", MAX_CHUNK),
+            ("MAX_NARROW", MAX_NARROW),
+            ("MAX_HEADER", MAX_HEADER),
+            ("MODEL_LEN", MODEL_LEN),
+            ("CRC_LEN", CRC_LEN),
+            ("MAX_TABLE_BITS", MAX_TABLE_BITS.into()),
+            ("MAX_TEXT", MAX_TEXT),
+            ("INDEX_EVERY", INDEX_EVERY),
+            ("CAPTURE_HEADER_LEN", CAPTURE_HEADER_LEN),
+            ("END_TAIL_LEN", END_TAIL_LEN),
+        ];
+        let stated = table("## Limits");
+        assert_eq!(stated.len(), limits.len());
+        for (row, (name, value)) in stated.iter().zip(limits) {
+            assert_eq!((row[0], number(row[1])), (name, value as u64));
+        }
+        let longest = std::format!("22 to {} with its checksum", MAX_HEADER + CRC_LEN);
+        let unpacked = std::format!("unpacked is at most {MAX_CHUNK} bytes");
+        let index = std::format!("at most {INDEX_EVERY} chunks of events and definitions");
+        for words in [longest, unpacked, index] {
+            assert!(TEXT.contains(&words), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_text() {
+        assert!(TEXT.starts_with(&std::format!("# The heapwire format, version {VERSION}\n")));
+        assert_eq!(table("## Version history").last().expect("a version")[0], VERSION.to_string());
+        assert_eq!((CHUNK_MAGIC, OLDEST_VERSION), (0xB0, 1));
+        let version = &table("## Captures")[1];
+        assert_eq!(version[3], CAPTURE_VERSION.to_string());
+    }
+
+    #[test]
+    fn magic_numbers_are_those_of_the_text() {
+        let hex = |bytes: &[u8]| {
+            let bytes: Vec<_> = bytes.iter().map(|byte| std::format!("{byte:02x}")).collect();
+            std::format!("`{}`", bytes.join(" "))
+        };
+        assert!(TEXT.contains(&hex(&CAPTURE_MAGIC)));
+        assert!(TEXT.contains(&hex(&END_MAGIC)));
+        assert_eq!(FRAME_DELIMITER, 0);
+    }
+
+    #[test]
+    fn presets_are_those_of_the_text() {
+        let stated = table("## Model spec");
+        for (column, preset) in [(2, ModelSpec::EMBEDDED), (3, ModelSpec::DESKTOP)] {
+            let ModelSpec { shape, placement } = preset;
+            let fields = [
+                shape.blocks,
+                shape.contexts,
+                shape.sizes,
+                shape.lists,
+                shape.holes,
+                shape.threads,
+                placement.granule_bits,
+                placement.overhead,
+                placement.least_granules,
+                placement.address_bits,
+            ];
+            let stated: Vec<_> = stated.iter().map(|row| number(row[column])).collect();
+            assert_eq!(stated, fields.map(u64::from));
+        }
+        assert!(stated[..6].iter().all(|row| number(row[4]) == MAX_TABLE_BITS.into()));
+    }
+
+    #[test]
+    fn common_tags_and_first_means_are_those_of_the_text() {
+        assert_eq!(numbers("| rank "), rows::COMMON.map(u64::from));
+        assert_eq!(numbers("| nibble "), columns::COMMON.map(u64::from));
+        assert_eq!(numbers("| lane | 0 thread"), rows::FIRST_MEANS.map(u64::from));
+    }
+
+    #[test]
+    fn tags_are_those_of_the_text() {
+        let ranges: Vec<(u64, u64)> = table("## Tags")
+            .iter()
+            .map(|row| row[0].split_once(" to ").unwrap_or((row[0], row[0])))
+            .map(|(first, last)| (number(first), number(last)))
+            .collect();
+        let kind = |number: u64| match Tag::from_number(number as u8) {
+            Some(Tag::Alloc { .. }) => 0,
+            Some(Tag::Free { .. }) => 1,
+            Some(Tag::FreeAt { .. }) => 2,
+            Some(Tag::Realloc { .. }) => 3,
+            Some(Tag::FailedAlloc) => 4,
+            Some(Tag::Name { .. }) => 5,
+            Some(Tag::Gauge) => 6,
+            Some(Tag::Mark) => 7,
+            Some(Tag::Switch) => 8,
+            Some(Tag::Back) => 9,
+            None => 10,
+        };
+        let stated = ranges.iter().enumerate();
+        let stated = stated.flat_map(|(kind, (first, last))| (*first..=*last).map(move |_| kind));
+        assert!((0..=255).map(kind).eq(stated));
+    }
+
+    #[test]
+    fn lanes_are_as_many_as_in_the_text() {
+        let stated = table("without gaps\nand up to the payload's end:");
+        assert_eq!(stated.len(), COLUMN_COUNT);
+        let names = ["thread", "site", "size", "address", "depth", "ago", "other"];
+        assert_eq!(names.len(), Lane::COUNT);
+        for (at, (row, name)) in stated[4..].iter().zip(names).enumerate() {
+            assert!(row[0].starts_with(&std::format!("{} {name}", at + 4)), "{}", row[0]);
+        }
+    }
+}

@@ -100,7 +100,8 @@ const fn fixed_len(wide: bool) -> usize {
 
 impl ChunkHeader {
     /// Writes the header of a chunk of `len` bytes at the start of `out`, with 4-byte lengths if
-    /// `wide`. Returns the header's length, or `None` without room.
+    /// `wide`. Returns the header's length, or `None` without room, when a count needs a wide
+    /// header, or when no reader would take the model.
     pub fn emit(&self, out: &mut [u8], len: usize, wide: bool) -> Option<usize> {
         let [magic, flags, ..] = out.first_chunk_mut::<2>()?;
         *magic = CHUNK_MAGIC | VERSION;
@@ -188,15 +189,16 @@ impl ChunkHeader {
     }
 }
 
-/// Patches a chunk's length in bytes and its number of events into an emitted header.
+/// Patches a chunk's length in bytes and its number of events into an emitted header. `None` when
+/// they do not fit.
 pub(crate) fn set_counts(out: &mut [u8], len: usize, events: u32, wide: bool) -> Option<()> {
     let (_, counts) = out.split_at_mut_checked(2)?;
     if wide {
-        *counts.first_chunk_mut()? = (len as u32).to_le_bytes();
+        *counts.first_chunk_mut()? = u32::try_from(len).ok()?.to_le_bytes();
         *counts.get_mut(4..)?.first_chunk_mut()? = events.to_le_bytes();
     } else {
-        *counts.first_chunk_mut()? = (len as u16).to_le_bytes();
-        *counts.get_mut(2..)?.first_chunk_mut()? = (events as u16).to_le_bytes();
+        *counts.first_chunk_mut()? = u16::try_from(len).ok()?.to_le_bytes();
+        *counts.get_mut(2..)?.first_chunk_mut()? = u16::try_from(events).ok()?.to_le_bytes();
     }
     Some(())
 }

@@ -43,6 +43,11 @@ impl Clock {
         Self { ticks, bits }
     }
 
+    /// The time at the start: what the clock shows, even if that is late in its range.
+    fn first(&self) -> u64 {
+        (self.ticks)() & (u64::MAX >> (64 - self.bits))
+    }
+
     /// The time now, given the time before: the nearest to it that the clock may mean.
     fn after(&self, last: u64) -> u64 {
         let unused = 64 - self.bits;
@@ -168,6 +173,9 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
     /// Records from now on. The session is sent first, and again now and then.
     pub fn start(&self, session: Session<'static>) {
         self.with(|state| {
+            if state.session.is_none() {
+                state.time = self.clock.first();
+            }
             state.session = Some(session);
             state.recording = true;
             state.chunks_since_announced = ANNOUNCE_EVERY;
@@ -237,14 +245,16 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
     pub fn drain<W: Write>(&self, link: &mut W) -> Result<usize, W::Error> {
         let mut sent = 0;
         while let Some((mut chunk, announce)) = self.with(State::next).flatten() {
-            if announce {
-                self.announce(link)?;
-            }
             if let Some(len) = seal(&mut chunk.bytes, chunk.body_len, crate::crc::crc32) {
                 let bytes = chunk.bytes.get(..len).unwrap_or_default();
-                let written = write_frame(bytes, |piece| link.write_all(piece));
-                if let Err(refused) = written.and_then(|()| link.flush()) {
-                    self.with(|state| state.chunker.lose_link(u64::from(chunk.events)));
+                if let Err(refused) = self.send(link, bytes, announce) {
+                    self.with(|state| {
+                        state.chunker.lose_link(u64::from(chunk.events));
+                        if announce {
+                            // They may not have got through either.
+                            state.chunks_since_announced = ANNOUNCE_EVERY;
+                        }
+                    });
                     return Err(refused);
                 }
                 sent += 1;
@@ -253,16 +263,50 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
         Ok(sent)
     }
 
+    /// Sends a chunk, and the definitions before it if they are due.
+    fn send<W: Write>(&self, link: &mut W, chunk: &[u8], announce: bool) -> Result<(), W::Error> {
+        if announce {
+            self.announce(link)?;
+        }
+        write_frame(chunk, |piece| link.write_all(piece))?;
+        link.flush()
+    }
+
+    /// Sends a chunk without events, for the totals in its header, if no event waits: at the end, so
+    /// that the reader knows how everything stood, or now and then on a quiet line.
+    ///
+    /// # Errors
+    /// The first error of the link.
+    pub fn send_totals<W: Write>(&self, link: &mut W) -> Result<(), W::Error> {
+        let chunk = self.with(|state| {
+            let idle = state.waiting.is_none() && state.queue.is_empty();
+            let time = self.clock.after(state.time);
+            let len = if idle { state.chunker.seal_totals(time)?.len() } else { return None };
+            Some((*state.chunker.storage(), len))
+        });
+        if let Some((bytes, len)) = chunk.flatten() {
+            let bytes = bytes.get(..len).unwrap_or_default();
+            write_frame(bytes, |piece| link.write_all(piece))?;
+            link.flush()?;
+        }
+        Ok(())
+    }
+
     /// Sends the session and the names of all scopes, in as many chunks as they need.
     fn announce<W: Write>(&self, link: &mut W) -> Result<(), W::Error> {
         let mut chunk = [0; SIZE];
         let mut payload = [0; SIZE];
+        let emit = |chunk: &mut [u8; SIZE], payload: &[u8]| {
+            self.with(|state| state.chunker.emit_definitions(chunk, state.time, payload)).flatten()
+        };
+        // Header and checksum as they are now, and a byte for each counter that may grow by one.
+        let taken = emit(&mut chunk, &[]).unwrap_or(SIZE).saturating_add(COUNTERS);
+        let room = SIZE.saturating_sub(taken);
         let mut len = 0;
         let mut item = 0;
         loop {
             let definition = self.with(|state| state.definition(item)).flatten();
             let put = |len: usize, payload: &mut [u8; SIZE]| {
-                let room = SIZE.saturating_sub(MAX_DEFINITIONS_HEADER);
                 put_definition(payload.get_mut(len..room)?, &definition?)
             };
             if let Some(written) = put(len, &mut payload) {
@@ -271,11 +315,10 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
                 continue;
             }
             if len > 0 {
-                let payload = payload.get(..len).unwrap_or_default();
-                let emitted = self
-                    .with(|state| state.chunker.emit_definitions(&mut chunk, state.time, payload));
-                let emitted = emitted.flatten().and_then(|len| chunk.get(..len));
-                write_frame(emitted.unwrap_or_default(), |piece| link.write_all(piece))?;
+                let emitted = emit(&mut chunk, payload.get(..len).unwrap_or_default());
+                if let Some(bytes) = emitted.and_then(|len| chunk.get(..len)) {
+                    write_frame(bytes, |piece| link.write_all(piece))?;
+                }
                 len = 0;
             } else if definition.is_some() {
                 // A name too long for any chunk of this size: its site stays a number.
@@ -295,9 +338,9 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
     }
 }
 
-/// Bytes kept for header and checksum of a definition chunk: the counters are rarely this long, and
-/// a chunk that does not fit after all is not sent.
-const MAX_DEFINITIONS_HEADER: usize = 48;
+/// Counters in a header that grow while definitions are sent: sequence, time, first event, lost to
+/// full buffers, allocations, frees, failed, bytes in use, peak.
+const COUNTERS: usize = 9;
 
 impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> State<SIZE, QUEUED, SCOPES> {
     /// Records an event; false when it has to wait. It is lost rather than refused if `last`.

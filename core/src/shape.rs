@@ -111,11 +111,20 @@ impl ModelSpec {
     /// Preset 2: [`Shape::DENSE`] and [`Placement::GLIBC_64`].
     pub const DESKTOP: Self = Self { shape: Shape::DENSE, placement: Placement::GLIBC_64 };
 
-    /// Writes the model at the start of `out`: its length in bytes, or `None` without room.
+    /// Whether readers take it. No prediction may be made with one that is not: its shifts overflow.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.shape.is_valid() && self.placement.is_valid()
+    }
+
+    /// Writes the model at the start of `out`: its length in bytes, or `None` without room or when
+    /// it is not valid.
     pub(crate) fn emit(&self, out: &mut [u8]) -> Option<usize> {
         if let Some(at) = PRESETS.iter().position(|preset| preset == self) {
             *out.first_mut()? = at as u8 + 1;
             return Some(1);
+        }
+        if !self.is_valid() {
+            return None;
         }
         let Self { shape, placement } = self;
         *out.first_chunk_mut()? = [

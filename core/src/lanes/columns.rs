@@ -29,7 +29,7 @@ const TABLE_ROOM: usize = COLUMN_COUNT * 4;
 const SPREAD_LIMIT: usize = 64;
 
 /// The tags that take a nibble: what desktop programs do most, most frequent first.
-const COMMON: [u8; ESCAPE as usize] = {
+pub(crate) const COMMON: [u8; ESCAPE as usize] = {
     const fn alloc(hit: bool, sized: bool, place: u8) -> u8 {
         Tag::Alloc { hit, sized, place }.number()
     }
@@ -150,10 +150,10 @@ impl Columns {
         // Towards the start in order, then towards the end in reverse: no lane overwrites another.
         let moves = || self.lanes.iter().zip(&lanes);
         for (from, to) in moves().filter(|(from, to)| to.start < from.start) {
-            storage.copy_within(from.start..from.start + from.len, to.start);
+            shift(storage, from, to.start);
         }
         for (from, to) in moves().rev().filter(|(from, to)| to.start > from.start) {
-            storage.copy_within(from.start..from.start + from.len, to.start);
+            shift(storage, from, to.start);
         }
         self.lanes = lanes;
         true
@@ -192,6 +192,14 @@ impl Columns {
     }
 }
 
+/// Moves a lane's bytes. Does nothing in another storage than the lane was begun for.
+fn shift(storage: &mut [u8], lane: &Room, to: usize) {
+    let end = lane.start.max(to).saturating_add(lane.len);
+    if end <= storage.len() {
+        storage.copy_within(lane.start..lane.start + lane.len, to);
+    }
+}
+
 /// The nibble of a tag.
 #[inline]
 fn nibble(tag: u8) -> u8 {
@@ -212,7 +220,7 @@ impl Lanes for Columns {
 
     fn begin(&mut self, start: usize, end: usize) {
         *self = Self { start, ..Self::new() };
-        let first = (start + TABLE_ROOM).min(end);
+        let first = start.saturating_add(TABLE_ROOM).min(end);
         self.lanes = [Room { start: first, len: 0, end: first }; COLUMN_COUNT];
         // All room to the last lane: the first event spreads it.
         if let Some(last) = self.lanes.last_mut() {
@@ -255,7 +263,7 @@ impl Lanes for Columns {
             at += varint::put(room, lane.len as u64).unwrap_or(0);
         }
         for lane in &self.lanes {
-            storage.copy_within(lane.start..lane.start + lane.len, at);
+            shift(storage, lane, at);
             at += lane.len;
         }
         at

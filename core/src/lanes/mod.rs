@@ -1,8 +1,8 @@
 //! Lanes: where the fields of a coded event go. The model decides what is written; a layout decides
 //! how: [`Rows`] as one stream of bits, [`Columns`] as bytes of lanes of their own.
 
-mod columns;
-mod rows;
+pub(crate) mod columns;
+pub(crate) mod rows;
 
 pub(crate) use columns::ColumnsReader;
 pub use columns::{COLUMN_COUNT, Columns};

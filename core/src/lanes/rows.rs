@@ -18,7 +18,7 @@ const TIME: usize = Lane::COUNT;
 
 /// Where the means begin, in the order of [`Lane`]s, then time: about the middle of what
 /// microcontrollers were seen to send.
-const FIRST_MEANS: [u32; Lane::COUNT + 1] = [8, 64, 192, 512, 16, 8, 64, 2048];
+pub(crate) const FIRST_MEANS: [u32; Lane::COUNT + 1] = [8, 64, 192, 512, 16, 8, 64, 2048];
 
 /// How far the lanes' numbers go at present.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Means {
 
 /// The tags most seen on microcontrollers, most frequent first. A tag is coded as its rank here,
 /// two ranks to each unary one; all other tags escape to their number in 8 bits.
-const COMMON: [u8; 2 * ESCAPE as usize] = {
+pub(crate) const COMMON: [u8; 2 * ESCAPE as usize] = {
     const fn alloc(sized: bool, place: u8) -> u8 {
         Tag::Alloc { hit: false, sized, place }.number()
     }

@@ -1,2 +1,55 @@
-//! The heapwire command.
-fn main() {}
+//! The `heapwire` command: exit codes, and the one place where errors are printed. It uses the
+//! library as any user does.
+//!
+//! 0: done. 1: something was found wrong, or failed. 2: the command line makes no sense.
+
+mod args;
+mod capture_input;
+mod chart;
+#[cfg(all(feature = "serial", unix))]
+mod demo;
+#[cfg(all(feature = "serial", unix))]
+mod device;
+mod dump;
+mod failure;
+mod import;
+mod info;
+#[cfg(all(feature = "serial", unix))]
+mod noise;
+#[cfg(all(feature = "serial", unix))]
+mod peers;
+mod report;
+mod text_input;
+mod validate;
+#[cfg(all(feature = "serial", unix))]
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use failure::Outcome;
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        #[cfg(all(feature = "serial", unix))]
+        Command::Demo(args) => demo::run(&args),
+        #[cfg(all(feature = "serial", unix))]
+        Command::DemoDevice(args) => device::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Dump(args) => dump::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Validate(args) => validate::run(&args),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Finding) => ExitCode::from(1),
+        // Whoever read our output has seen enough.
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("heapwire: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

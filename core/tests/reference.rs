@@ -1,0 +1,526 @@
+//! A second reader, written from FORMAT.md alone: plain, slow, with maps for tables. It holds the text
+//! to what the encoder does: where they differ, one of them is wrong.
+
+mod support;
+
+use std::collections::HashMap;
+
+use heapwire_core::{Columns, Event, EventKind, Lanes, Placement, Rows, Shape};
+use proptest::prelude::*;
+use support::{SMALL, VecTables};
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        let byte = bytes[0];
+        *bytes = &bytes[1..];
+        value |= u64::from(byte & 0x7F) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            return value;
+        }
+    }
+}
+
+fn unzigzag(value: u64) -> i64 {
+    if value % 2 == 0 { (value / 2) as i64 } else { -((value / 2) as i64) - 1 }
+}
+
+/// CRC-32, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+        }
+    }
+    !crc
+}
+
+const SITE: usize = 1;
+const SIZE: usize = 2;
+const ADDRESS: usize = 3;
+const DEPTH: usize = 4;
+const AGO: usize = 5;
+const OTHER: usize = 6;
+
+/// Where the fields come from: bits with a mean for each lane and time, or lanes.
+enum Fields<'a> {
+    Rows { bits: Box<dyn Iterator<Item = u64> + 'a>, means: [u64; 8] },
+    Columns { lanes: Vec<&'a [u8]>, nibbles: [usize; 2] },
+}
+
+impl Fields<'_> {
+    fn bits(&mut self, count: u64) -> u64 {
+        let Self::Rows { bits, .. } = self else { unreachable!() };
+        (0..count).map(|at| bits.next().expect("a bit") << at).sum()
+    }
+
+    fn ones(&mut self) -> u64 {
+        (0..8).take_while(|_| self.bits(1) == 1).count() as u64
+    }
+
+    /// The next nibble of lane 0 or 2.
+    fn nibble(&mut self, lane: usize) -> u8 {
+        let Self::Columns { lanes, nibbles } = self else { unreachable!() };
+        let at = nibbles[lane / 2];
+        nibbles[lane / 2] += 1;
+        lanes[lane][at / 2] >> (at % 2 * 4) & 15
+    }
+
+    fn tag(&mut self) -> u8 {
+        if let Self::Rows { .. } = self {
+            let common = [36, 2, 3, 1, 35, 0, 7, 6, 5, 23, 24, 8, 67, 65, 197, 195];
+            return match self.ones() {
+                8 => self.bits(8) as u8,
+                ones => common[(ones * 2 + self.bits(1)) as usize],
+            };
+        }
+        let common = [15, 26, 27, 29, 11, 5, 16, 10, 18, 13, 0, 30, 8, 3, 197];
+        let nibble = self.nibble(0);
+        let Self::Columns { lanes, .. } = self else { unreachable!() };
+        common.get(usize::from(nibble)).copied().unwrap_or_else(|| {
+            let tag = lanes[1][0];
+            lanes[1] = &lanes[1][1..];
+            tag
+        })
+    }
+
+    /// A number of a lane; 7 is the time step.
+    fn number(&mut self, lane: usize) -> u64 {
+        if let Self::Columns { lanes, .. } = self {
+            if lane < 7 {
+                return varint(&mut lanes[4 + lane]);
+            }
+            let nibble = self.nibble(2);
+            let Self::Columns { lanes, .. } = self else { unreachable!() };
+            return if nibble < 15 { nibble.into() } else { varint(&mut lanes[3]) + 15 };
+        }
+        let Self::Rows { means, .. } = self else { unreachable!() };
+        let mean = means[lane];
+        let k = u64::from(mean.ilog2().saturating_sub(2));
+        let value = match self.ones() {
+            8 => {
+                let n = self.bits(6);
+                self.bits(n + 1)
+            }
+            high => (high << k) + self.bits(k),
+        };
+        let Self::Rows { means, .. } = self else { unreachable!() };
+        means[lane] = mean - mean / 4 + value.min(16_777_216) + 1;
+        value
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Context {
+    act: u32,
+    site: u32,
+    confidence: u8,
+    step: u32,
+    distance: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Block {
+    address: u64,
+    size: u64,
+    site: u32,
+    live: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Thread {
+    previous: u32,
+    bump: u64,
+}
+
+const FREE: u32 = 0;
+const FREE_AT: u32 = 1;
+const ALLOC: u32 = 2;
+const REALLOC: u32 = 3;
+
+#[derive(Default)]
+struct Model {
+    /// Entries of blocks, contexts, sizes, lists, holes, threads.
+    entries: [u32; 6],
+    granule_bits: u32,
+    overhead: u64,
+    least: u64,
+    mask: u64,
+    blocks: HashMap<u32, Block>,
+    contexts: HashMap<u32, Context>,
+    sizes: HashMap<u32, u64>,
+    lists: HashMap<u32, Vec<u64>>,
+    holes: HashMap<u32, u64>,
+    threads: HashMap<u32, Thread>,
+    thread: u32,
+    highest_site: u32,
+    allocations: u32,
+    last_freed: u32,
+    next_hole: u32,
+    last_freed_address: u64,
+}
+
+fn spread(x: u32) -> u32 {
+    x.wrapping_mul(0x9E37_79B1)
+}
+
+fn slot(x: u32, entries: u32) -> u32 {
+    (spread(x) >> 16) % entries
+}
+
+impl Model {
+    fn thread(&mut self) -> &mut Thread {
+        self.threads.entry(slot(self.thread, self.entries[5])).or_default()
+    }
+
+    fn context(&mut self) -> Option<&mut Context> {
+        let previous = self.thread().previous;
+        let entries = self.entries[1];
+        (entries > 0).then(|| self.contexts.entry(slot(previous, entries)).or_default())
+    }
+
+    fn granules(&self, size: u64) -> u64 {
+        let up = (1u64 << self.granule_bits) - 1;
+        let bytes = u128::from(size) + u128::from(self.overhead);
+        let bytes = (bytes.min(u64::MAX.into()) + u128::from(up)).min(u64::MAX.into()) as u64;
+        self.least.max(bytes >> self.granule_bits)
+    }
+
+    fn list(&mut self, size: u64) -> Option<&mut Vec<u64>> {
+        let entries = self.entries[3];
+        let at = (self.granules(size) as u32).wrapping_add(spread(self.thread));
+        (entries > 0).then(|| self.lists.entry(at % entries).or_default())
+    }
+
+    fn hole(&mut self, age: u64) -> &mut u64 {
+        assert!(age < u64::from(self.entries[4]));
+        let at = self.next_hole.wrapping_sub(1).wrapping_sub(age as u32);
+        self.holes.entry(at % self.entries[4]).or_default()
+    }
+
+    fn add_hole(&mut self, address: u64) {
+        self.next_hole = self.next_hole.wrapping_add(1);
+        if self.entries[4] > 0 {
+            *self.hole(0) = address;
+        }
+    }
+
+    fn far(&mut self, code: u64) -> u64 {
+        let base = if code % 2 == 0 { self.thread().bump } else { self.last_freed_address };
+        let distance = (unzigzag(code >> 1) as u64).wrapping_mul(1 << self.granule_bits);
+        base.wrapping_add(distance) & self.mask
+    }
+
+    fn site(&self, code: u64) -> u32 {
+        match code % 2 {
+            0 => self.highest_site - (code / 2) as u32,
+            _ => self.highest_site + ((code - 1) / 2) as u32 + 1,
+        }
+    }
+
+    fn symbol(&mut self, act: u32, site: u32) {
+        let Some(context) = self.context() else { return };
+        if (context.act, context.site) == (act, site) {
+            context.confidence = 3.min(context.confidence + 1);
+        } else if context.confidence == 0 {
+            (context.act, context.site) = (act, site);
+        } else {
+            context.confidence -= 1;
+        }
+    }
+
+    fn place(&mut self, place: u8, depth: u64, address: u64, size: u64) {
+        let bytes = self.granules(size).wrapping_mul(1 << self.granule_bits);
+        let end = address.wrapping_add(bytes) & self.mask;
+        match (place, self.list(size)) {
+            (5, _) => return,
+            (0 | 2, Some(list)) => {
+                list.remove(list.len() - 1 - depth as usize);
+                return;
+            }
+            (0 | 2, None) => *self.hole(depth) = end,
+            (_, None) => self.add_hole(end),
+            (_, Some(_)) => {}
+        }
+        self.thread().bump = end;
+    }
+
+    fn freed(&mut self, address: u64, number: Option<u32>, reusable: bool) -> u32 {
+        let mut origin = 0;
+        if let Some(number) = number {
+            let (allocations, last_freed) = (self.allocations, self.last_freed);
+            if let Some(context) = self.context() {
+                context.step = number.wrapping_sub(last_freed);
+                context.distance = allocations.wrapping_sub(number);
+            }
+            let at = number % self.entries[0];
+            let block = self.blocks.get_mut(&at).expect("a block");
+            block.live = false;
+            origin = block.site;
+            let size = block.size;
+            if reusable
+                && let Some(list) = self.list(size)
+                && list.len() < 7
+            {
+                list.push(address);
+            }
+            self.last_freed = number;
+        }
+        if reusable && self.entries[4] > 0 {
+            self.add_hole(address);
+        }
+        self.last_freed_address = address;
+        origin
+    }
+
+    fn block(&mut self, address: u64, size: u64, site: u32) {
+        if self.entries[0] > 0 {
+            let block = Block { address, size, site, live: true };
+            self.blocks.insert(self.allocations % self.entries[0], block);
+        }
+        self.allocations = self.allocations.wrapping_add(1);
+        if self.entries[2] > 0 {
+            self.sizes.insert(site % self.entries[2], size);
+        }
+        self.highest_site = self.highest_site.max(site);
+    }
+
+    fn remember(&mut self, act: u32, site: u32) {
+        self.thread().previous = site.wrapping_mul(4).wrapping_add(act);
+    }
+
+    // Reading.
+
+    fn read_site(&mut self, fields: &mut Fields<'_>, act: u32, hit: bool) -> u32 {
+        if !hit {
+            return self.site(fields.number(SITE));
+        }
+        let context = *self.context().expect("a context");
+        assert_eq!(context.act, act);
+        context.site
+    }
+
+    fn read_size(&mut self, fields: &mut Fields<'_>, site: u32, sized: bool) -> u64 {
+        match sized {
+            true => self.sizes.get(&(site % self.entries[2])).copied().unwrap_or(0),
+            false => fields.number(SIZE),
+        }
+    }
+
+    /// Address and depth.
+    fn read_place(
+        &mut self,
+        fields: &mut Fields<'_>,
+        place: u8,
+        size: u64,
+        old: u64,
+    ) -> (u64, u64) {
+        let depth = if place == 2 { fields.number(DEPTH) } else { 0 };
+        let address = match place {
+            0 | 2 => match self.list(size) {
+                Some(list) => list[list.len() - 1 - depth as usize],
+                None => *self.hole(depth),
+            },
+            1 => self.thread().bump,
+            3 => {
+                let code = fields.number(ADDRESS);
+                self.far(code)
+            }
+            4 => fields.number(ADDRESS),
+            _ => old,
+        };
+        (address, depth)
+    }
+
+    /// Address, and number if known.
+    fn read_block(&mut self, fields: &mut Fields<'_>, block: u8) -> (u64, Option<u32>) {
+        let number = match block {
+            0 => self.last_freed.wrapping_add(self.context().expect("a context").step),
+            1 => self.allocations.wrapping_sub(self.context().expect("a context").distance),
+            2 => self.last_freed.wrapping_add(1),
+            3 => self.allocations.wrapping_sub(1).wrapping_sub(fields.number(AGO) as u32),
+            4 => {
+                let code = fields.number(ADDRESS);
+                return (self.far(code), None);
+            }
+            _ => return (fields.number(ADDRESS), None),
+        };
+        let block = self.blocks[&(number % self.entries[0])];
+        let ago = self.allocations.wrapping_sub(number);
+        assert!(block.live && ago >= 1 && ago <= self.entries[0]);
+        (block.address, Some(number))
+    }
+
+    fn read_event(&mut self, fields: &mut Fields<'_>, time: &mut u64) -> Event {
+        let mut tag = fields.tag();
+        let switched = tag == 197;
+        if switched {
+            tag = fields.tag();
+        }
+        let back = tag == 198;
+        if back {
+            tag = fields.tag();
+        }
+        let step = fields.number(7);
+        *time = if back { time.wrapping_sub(step) } else { time.wrapping_add(step) };
+        if switched {
+            self.thread = fields.number(0) as u32;
+        }
+        let kind = match tag {
+            0..20 => {
+                let (hit, sized, place) = (tag / 10 == 1, tag / 5 % 2 == 1, tag % 5);
+                let site = self.read_site(fields, ALLOC, hit);
+                let size = self.read_size(fields, site, sized);
+                let (address, depth) = self.read_place(fields, place, size, 0);
+                self.symbol(ALLOC, site);
+                self.place(place, depth, address, size);
+                self.block(address, size, site);
+                self.remember(ALLOC, site);
+                EventKind::Alloc { address, size, site }
+            }
+            20..44 => {
+                let act = if tag < 32 { FREE } else { FREE_AT };
+                let outcome = (tag - 20) % 12;
+                let hit = outcome >= 6;
+                let site = if act == FREE && !hit { 0 } else { self.read_site(fields, act, hit) };
+                let (address, number) = self.read_block(fields, outcome % 6);
+                self.symbol(act, site);
+                let origin = self.freed(address, number, true);
+                self.highest_site = self.highest_site.max(site);
+                self.remember(act, origin);
+                EventKind::Free { address, site }
+            }
+            44..188 => {
+                let outcome = tag - 44;
+                let (predicted, block, place) = (outcome / 36, outcome / 6 % 6, outcome % 6);
+                let site = self.read_site(fields, REALLOC, predicted / 2 == 1);
+                let size = self.read_size(fields, site, predicted % 2 == 1);
+                let (old, number) = self.read_block(fields, block);
+                let (address, depth) = self.read_place(fields, place, size, old);
+                self.symbol(REALLOC, site);
+                self.place(place, depth, address, size);
+                self.freed(old, number, place != 5);
+                self.block(address, size, site);
+                self.remember(REALLOC, site);
+                EventKind::Realloc { old, address, size, site }
+            }
+            188 => {
+                let site = self.site(fields.number(SITE));
+                EventKind::FailedAlloc { size: fields.number(SIZE), site }
+            }
+            189..195 => {
+                let (address, _) = self.read_block(fields, tag - 189);
+                let mut other = || fields.number(OTHER) as u32;
+                EventKind::Name { address, variable: other(), type_name: other() }
+            }
+            195 => {
+                let gauge = fields.number(OTHER) as u32;
+                EventKind::Gauge { gauge, value: unzigzag(fields.number(OTHER)) }
+            }
+            196 => EventKind::Mark { mark: fields.number(OTHER) as u32 },
+            _ => panic!("tag {tag}"),
+        };
+        Event { time: *time, thread: self.thread, kind }
+    }
+}
+
+/// The events of a chunk.
+fn read(chunk: &[u8]) -> Vec<Event> {
+    let (body, crc) = chunk.split_last_chunk::<4>().expect("a checksum");
+    assert_eq!(crc32(body).to_le_bytes(), *crc);
+    assert_eq!((body[0], body[1] & 0b1011_0111), (0xB1, 0));
+    let width = if body[1] & 0x40 == 0 { 2 } else { 4 };
+    let fixed = |at: usize| {
+        let bytes = body[at..at + width].iter().rev();
+        bytes.fold(0, |value, byte| value << 8 | usize::from(*byte))
+    };
+    assert_eq!(fixed(2), chunk.len());
+    let mut rest = &body[2 + 2 * width..];
+    let [_, _, _, mut time] = [(); 4].map(|()| varint(&mut rest));
+    (0..8).for_each(|_| drop(varint(&mut rest)));
+    let (preset, after) = rest.split_first().expect("a spec");
+    let (spec, payload) = match preset {
+        0 => (<[u8; 10]>::try_from(&after[..10]).expect("ten"), &after[10..]),
+        1 => ([2, 0, 3, 0, 3, 0, 3, 0, 1, 32], after),
+        _ => ([14, 14, 13, 10, 0, 6, 4, 8, 2, 64], after),
+    };
+    let mut entries = [0, 1, 2, 3, 4, 5].map(|at| if spec[at] == 0 { 0 } else { 1 << spec[at] });
+    entries[5] = entries[5].max(1);
+    let mut model = Model {
+        entries,
+        granule_bits: spec[6].into(),
+        overhead: spec[7].into(),
+        least: spec[8].into(),
+        mask: u64::MAX >> (64 - spec[9]),
+        ..Model::default()
+    };
+    let mut fields = if body[1] & 8 == 0 {
+        let bits =
+            payload.iter().flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> bit & 1)));
+        Fields::Rows { bits: Box::new(bits), means: [8, 64, 192, 512, 16, 8, 64, 2048] }
+    } else {
+        let mut rest = payload;
+        let lengths: Vec<u64> = (0..11).map(|_| varint(&mut rest)).collect();
+        let mut lane = |length: &u64| {
+            let (lane, after) = rest.split_at(*length as usize);
+            rest = after;
+            lane
+        };
+        Fields::Columns { lanes: lengths.iter().map(&mut lane).collect(), nibbles: [0; 2] }
+    };
+    (0..fixed(2 + width)).map(|_| model.read_event(&mut fields, &mut time)).collect()
+}
+
+fn check<L: Lanes>(
+    events: &[support::Freeing],
+    size: usize,
+    lanes: L,
+    shape: Shape,
+    placement: Placement,
+) {
+    let (chunks, lost) = support::encode(events, size, lanes, VecTables::new(shape), placement);
+    let expected = events.iter().enumerate().filter(|(at, _)| !lost.contains(at));
+    let expected = expected.map(|(_, (event, _))| support::within(event, placement));
+    assert!(chunks.iter().flat_map(|chunk| read(chunk)).eq(expected));
+}
+
+#[test]
+fn the_presets_are_read() {
+    let events = support::program(51, 3000, Placement::EMBEDDED_32);
+    check(&events, 256, Rows::new(), Shape::TINY, Placement::EMBEDDED_32);
+    check(&events, 256, Columns::new(), Shape::TINY, Placement::EMBEDDED_32);
+    check(&events, 1 << 14, Rows::new(), Shape::DENSE, Placement::GLIBC_64);
+    check(&events, 1 << 17, Columns::new(), Shape::DENSE, Placement::GLIBC_64);
+    check(&events, 1 << 10, Columns::new(), SMALL, Placement::GLIBC_64);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn any_model_is_read(
+        seed in any::<u64>(),
+        bits in any::<[u8; 6]>(),
+        habits in any::<[u8; 3]>(),
+        width in 0..3usize,
+        size in 100..2000usize,
+    ) {
+        let [blocks, contexts, sizes, lists, holes, threads] = bits.map(|bits| bits % 7);
+        let shape = Shape { blocks, contexts, sizes, lists, holes, threads };
+        let [granule_bits, overhead, least_granules] = habits;
+        let placement = Placement {
+            granule_bits: granule_bits % 13,
+            overhead,
+            least_granules,
+            address_bits: [16, 32, 64][width],
+        };
+        // The program's heap is of another placement half of the time.
+        let heap = if seed % 2 == 0 { placement } else { Placement::GLIBC_64 };
+        let events = support::program(seed, 200, heap);
+        check(&events, size, Rows::new(), shape, placement);
+        check(&events, size, Columns::new(), shape, placement);
+    }
+}

@@ -1,0 +1,141 @@
+//! The command line: words to types. No work is done here.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Memory-tracker data: recorded on a microcontroller, stored and answered on the desktop.
+#[derive(Debug, Parser)]
+#[command(name = "heapwire", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record a real program over a serial line and answer who eats its heap
+    #[cfg(all(feature = "serial", unix))]
+    Demo(DemoArgs),
+    /// The recorded end of the demo's line
+    #[cfg(all(feature = "serial", unix))]
+    #[command(hide = true)]
+    DemoDevice(DeviceArgs),
+    /// Turn a text trace into a capture
+    Import(ImportArgs),
+    /// Print a capture as a text trace
+    Dump(DumpArgs),
+    /// Tell what a capture holds
+    Info(InfoArgs),
+    /// Check every byte of a capture
+    Validate(ValidateArgs),
+}
+
+#[cfg(all(feature = "serial", unix))]
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Share of the line's bits that are flipped on the way, such as 1e-4
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    pub(crate) noise: f64,
+    /// Which noise, of all the noise there could be
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the capture goes
+    #[arg(short, long, value_name = "FILE", default_value = "demo.hwcap")]
+    pub(crate) output: PathBuf,
+}
+
+#[cfg(all(feature = "serial", unix))]
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeviceArgs {
+    /// The terminal to write to
+    pub(crate) line: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The text trace, plain or compressed with zstd or gzip; - for standard input
+    pub(crate) input: PathBuf,
+    /// The capture to write; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// How the capture is laid out
+    #[arg(long, value_enum, default_value = "custom")]
+    pub(crate) format: Format,
+    /// What makes its chunks smaller
+    #[arg(long, value_enum, default_value = "zstd")]
+    pub(crate) compression: Compression,
+    /// How hard zstd tries, 1 to 22 [default: 3]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) level: Option<i32>,
+    /// The largest chunk before compression, in bytes, or with K or M behind it
+    /// [default: 256K, or 64K for chunked]
+    #[arg(long, value_name = "N", value_parser = byte_count)]
+    pub(crate) chunk_size: Option<usize>,
+    /// Threads that encode and compress; 0 for one a processor
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Large chunks: the smallest file
+    Custom,
+    /// Small chunks: little memory
+    Chunked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compression {
+    None,
+    Lz4,
+    Zstd,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DumpArgs {
+    /// The capture; - for standard input
+    pub(crate) input: PathBuf,
+    /// The text trace to write; - for standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InfoArgs {
+    /// The capture; - for standard input
+    pub(crate) input: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    /// The capture; - for standard input
+    pub(crate) input: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A share between 0 and 1.
+#[cfg(all(feature = "serial", unix))]
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "expected a number such as 1e-4".to_owned())?;
+    match (0.0..=1.0).contains(&rate) {
+        true => Ok(rate),
+        false => Err("expected a number from 0 to 1".to_owned()),
+    }
+}
+
+/// A number of bytes: `4096`, `64K`, `1M`.
+fn byte_count(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
+        _ => (text, 1),
+    };
+    let count = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+    count.ok_or_else(|| "expected a number of bytes such as 4096, 64K or 1M".to_owned())
+}

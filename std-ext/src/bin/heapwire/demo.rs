@@ -1,0 +1,262 @@
+//! `heapwire demo`: the whole road once. A process with a tracked heap at one end of a
+//! pseudo-terminal; at the other, what a desktop does with a serial port: read, decode, store, check,
+//! answer.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use heapwire::heapwire_core::{Chunk, Event};
+use heapwire::io::atomic_file::AtomicFile;
+use heapwire::io::capture_reader::Damage;
+use heapwire::io::line::{LineReader, LineState, LineStats};
+use heapwire::pipeline::encode::TraceEncoder;
+use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
+use heapwire::plan::CapturePlan;
+use heapwire::trace::Item;
+use heapwire::trace::continuity::Follows;
+use heapwire::trace::replay::{Fate, Replay};
+use heapwire::trace::symbols::{SiteName, Symbols};
+use heapwire::{IntegratedConfig, validate_binary_file};
+use serialport::{SerialPort, TTYPort};
+
+use crate::args::DemoArgs;
+use crate::device::BUFFER_SIZE;
+use crate::failure::{Failure, Outcome};
+use crate::noise::NoisyLine;
+use crate::peers::PeerSizes;
+use crate::report::{bytes_text, counted, grouped, print_answer};
+use crate::{chart, workload};
+
+/// How long the line may be silent before we look whether the device is still there.
+const LINE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Sites in each table of the answer.
+const TOP_SITES: usize = 5;
+
+const CHART_WIDTH: usize = 78;
+const CHART_HEIGHT: usize = 8;
+
+pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
+    let plan = CapturePlan::try_from(&IntegratedConfig::balanced())?;
+    let file = AtomicFile::create(&args.output).map_err(Failure::io("create", &args.output))?;
+    let mut desktop = Desktop::new(TraceEncoder::new(file, plan)?);
+    let line = receive(args, &mut desktop)?;
+    let Desktop { encoder, replay, symbols, peers } = desktop;
+    let (file, _) = encoder.finish()?;
+    let bytes = file.commit().map_err(Failure::io("write", &args.output))?;
+
+    let out = &mut io::stdout().lock();
+    let events = replay.counts().total();
+    let mut print = || {
+        print_line(out, &line, &replay)?;
+        print_capture(out, &args.output, bytes, events, &peers)
+    };
+    print().map_err(Failure::Output)?;
+    let report = validate_binary_file(&args.output)?;
+    let found = found_leaks(&replay, &symbols);
+    let mut print = || {
+        let verdict = if report.is_valid { "valid: every byte was checked" } else { "NOT VALID" };
+        writeln!(out, "  {verdict}, {} read back\n", counted(report.events, "event"))?;
+        let ticks = symbols.ticks_per_second();
+        writeln!(out, "{}", chart::draw(replay.timeline(), ticks, CHART_WIDTH, CHART_HEIGHT))?;
+        print_answer(out, &replay, &symbols, TOP_SITES)?;
+        print_leaks(out, &found)
+    };
+    print().map_err(Failure::Output)?;
+    let whole_line = args.noise == 0.0;
+    let all_found = found.iter().all(|leak| leak.planted == leak.found);
+    let good = report.is_valid && report.events == events && (all_found || !whole_line);
+    Ok(if good { Outcome::Done } else { Outcome::Finding })
+}
+
+/// Starts the device and takes in all that it sends.
+fn receive(args: &DemoArgs, desktop: &mut Desktop) -> Result<LineStats, Failure> {
+    let failed = |error| Failure::Other(format!("cannot open a pseudo-terminal: {error}"));
+    // Our copy of the device's end keeps the line up until the device has opened it.
+    let (mut ours, theirs) = TTYPort::pair().map_err(failed)?;
+    ours.set_timeout(LINE_TIMEOUT).map_err(failed)?;
+    let Some(name) = theirs.name() else {
+        return Err(Failure::Other("the pseudo-terminal has no name".to_owned()));
+    };
+    let start = || {
+        let program = std::env::current_exe()?;
+        Command::new(program).arg("demo-device").arg(name).spawn()
+    };
+    let mut device = start()
+        .map_err(|error| Failure::Other(format!("cannot start the demo's device: {error}")))?;
+    let received = take_in(NoisyLine::new(ours, args.noise, args.seed), &mut device, desktop);
+    if received.is_err() {
+        // It may be waiting for a reader that is gone.
+        let _ = device.kill();
+    }
+    let ended = device.wait();
+    let stats = received?;
+    match ended {
+        Ok(status) if status.success() => Ok(stats),
+        Ok(status) => Err(Failure::Other(format!("the demo's device failed: {status}"))),
+        Err(error) => Err(Failure::Other(format!("cannot wait for the demo's device: {error}"))),
+    }
+}
+
+/// Reads the line until the device has ended and nothing more comes.
+fn take_in(
+    line: impl Read,
+    device: &mut Child,
+    desktop: &mut Desktop,
+) -> Result<LineStats, Failure> {
+    let mut reader = LineReader::new(line);
+    let mut decoder = PartDecoder::default();
+    loop {
+        let gone = device
+            .try_wait()
+            .map_err(|error| Failure::Other(format!("cannot watch the demo's device: {error}")))?
+            .is_some();
+        let state = reader.poll(|chunk| decoder.decode(chunk, 0, desktop))?;
+        if state == LineState::Closed || gone && state == LineState::Idle {
+            return Ok(reader.stats());
+        }
+    }
+}
+
+/// What the desktop does with each chunk: stores its events, replays them, and counts what other
+/// formats would take for them.
+struct Desktop {
+    encoder: TraceEncoder<AtomicFile>,
+    replay: Replay,
+    symbols: Symbols,
+    peers: PeerSizes,
+}
+
+impl Desktop {
+    fn new(encoder: TraceEncoder<AtomicFile>) -> Self {
+        let (replay, symbols) = (Replay::new(), Symbols::new());
+        Self { encoder, replay, symbols, peers: PeerSizes::default() }
+    }
+
+    fn event(&mut self, event: &Event) -> heapwire::Result<()> {
+        self.replay.event(event);
+        self.peers.count(event);
+        self.encoder.push(&Item::Event(*event))
+    }
+}
+
+impl CaptureVisitor for Desktop {
+    fn chunk(&mut self, stored: &Chunk<'_>, _: u64, follows: Follows) -> heapwire::Result<()> {
+        if let Follows::AfterGap(gap) = follows {
+            self.replay.gap(gap.events);
+            self.encoder.resume(&stored.header, gap.chunks)?;
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, item: Item<'_>) -> heapwire::Result<()> {
+        match item {
+            Item::Event(event) => self.event(&event),
+            Item::Definition(definition) => {
+                self.symbols.define(&definition);
+                self.encoder.push(&item)
+            }
+        }
+    }
+
+    fn damage(&mut self, damage: &Damage) -> heapwire::Result<()> {
+        // A chunk whose checksum was right and whose events make no sense: its sequence number is
+        // taken, so nothing else will tell that its events are missing.
+        let _ = damage;
+        self.replay.gap(0);
+        Ok(())
+    }
+}
+
+fn print_line(out: &mut impl Write, line: &LineStats, replay: &Replay) -> io::Result<()> {
+    let LineStats { bytes, chunks, damaged_frames, stray_bytes } = *line;
+    let events = replay.counts().total();
+    writeln!(out, "Over the line, from four buffers of {BUFFER_SIZE} bytes")?;
+    writeln!(
+        out,
+        "  {} in {}: {:.2} bytes an event, frames, checksums and names included",
+        counted(events, "event"),
+        bytes_text(bytes),
+        bytes as f64 / events.max(1) as f64,
+    )?;
+    let gaps = replay.gaps();
+    writeln!(
+        out,
+        "  {} arrived whole, {} damaged, {} in no frame; {}, {} missing\n",
+        counted(chunks, "chunk"),
+        counted(damaged_frames, "frame"),
+        counted(stray_bytes, "byte"),
+        counted(gaps.count, "gap"),
+        counted(gaps.missing_events, "event"),
+    )
+}
+
+fn print_capture(
+    out: &mut impl Write,
+    path: &Path,
+    bytes: u64,
+    events: u64,
+    peers: &PeerSizes,
+) -> io::Result<()> {
+    let each = |bytes: u64| bytes as f64 / events.max(1) as f64;
+    let row = |name: &str, size: u64| {
+        let times = size as f64 / bytes.max(1) as f64;
+        format!(
+            "  {name:<12} {:>10}  {:>7.2} bytes an event  {times:>6.1}x",
+            bytes_text(size),
+            each(size)
+        )
+    };
+    writeln!(out, "On disk, as {path:?}")?;
+    writeln!(out, "{}", row("heapwire", bytes))?;
+    writeln!(out, "{}", row("MessagePack", peers.messagepack))?;
+    writeln!(out, "{}", row("JSON", peers.json))
+}
+
+/// A planted leak and what was found of it, in blocks and bytes.
+struct Leak {
+    scope: &'static str,
+    planted: (u64, u64),
+    found: (u64, u64),
+    unknown: u64,
+}
+
+fn found_leaks(replay: &Replay, symbols: &Symbols) -> Vec<Leak> {
+    let unfreed = replay.unfreed();
+    let of = |scope: &str, fate: Fate| {
+        let groups = unfreed.iter().filter(|group| {
+            group.fate == fate
+                && matches!(symbols.site(group.site), SiteName::Scope(name) if name == scope)
+        });
+        groups.fold((0, 0), |(blocks, bytes), group| (blocks + group.blocks, bytes + group.bytes))
+    };
+    let leak = |planted: &workload::PlantedLeak| Leak {
+        scope: planted.scope,
+        planted: (planted.blocks, planted.bytes),
+        found: of(planted.scope, Fate::NeverFreed),
+        unknown: of(planted.scope, Fate::Unknown).0,
+    };
+    workload::PLANTED_LEAKS.iter().map(leak).collect()
+}
+
+fn print_leaks(out: &mut impl Write, leaks: &[Leak]) -> io::Result<()> {
+    writeln!(out, "\nLeaks planted and found")?;
+    for Leak { scope, planted, found, unknown } in leaks {
+        let verdict = match (planted == found, *unknown) {
+            (true, _) => "found".to_owned(),
+            (false, 0) => "lost with the chunks that hold its allocation".to_owned(),
+            (false, unknown) => format!("{} after a gap: fate unknown", counted(unknown, "block")),
+        };
+        writeln!(
+            out,
+            "  {scope:<20} planted {} of {} bytes, found {} of {} bytes: {verdict}",
+            grouped(planted.0),
+            grouped(planted.1),
+            grouped(found.0),
+            grouped(found.1),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `heapwire import`: a text trace into a capture.
+
+use std::io::{self, BufWriter, Write};
+
+use heapwire::convert::text::TextReader;
+use heapwire::heapwire_core::{Definition, Session};
+use heapwire::io::atomic_file::AtomicFile;
+use heapwire::pipeline::encode::TraceEncoder;
+use heapwire::plan::CapturePlan;
+use heapwire::trace::Item;
+use heapwire::{
+    BinaryExportError, CompressionAlgorithm, IntegratedConfig, OutputFormat, ParallelConfig,
+};
+
+use crate::args::{Compression, Format, ImportArgs};
+use crate::failure::{Failure, Outcome, is_stdio};
+use crate::report::{bytes_text, counted};
+use crate::text_input;
+
+/// What the times of a text trace count unless it says so itself.
+const TEXT_SESSION: Session<'_> =
+    Session { device: "", build: "", ticks_per_second: 1_000_000, address_bits: 64 };
+
+/// How much was imported.
+#[derive(Clone, Copy, Debug, Default)]
+struct Imported {
+    events: u64,
+    definitions: u64,
+    bytes: u64,
+}
+
+pub(crate) fn run(args: &ImportArgs) -> Result<Outcome, Failure> {
+    let plan = CapturePlan::try_from(&config(args)).map_err(Failure::Library)?;
+    let (input, bar) = text_input::open(&args.input)?;
+    let reader = TextReader::new(input);
+    let failed = |error| match error {
+        BinaryExportError::NoDataToExport => {
+            Failure::Other(format!("{:?}: the trace has no event", args.input))
+        }
+        BinaryExportError::Stream { source, .. } if is_stdio(&args.output) => {
+            Failure::Output(source)
+        }
+        BinaryExportError::Stream { source, .. } => Failure::io("write", &args.output)(source),
+        error => Failure::of(&args.input)(error),
+    };
+    let imported = if is_stdio(&args.output) {
+        import(reader, BufWriter::new(io::stdout().lock()), plan).map_err(failed)?.1
+    } else {
+        let file = AtomicFile::create(&args.output).map_err(Failure::io("create", &args.output))?;
+        let (file, imported) = import(reader, file, plan).map_err(failed)?;
+        file.commit().map_err(Failure::io("write", &args.output))?;
+        imported
+    };
+    bar.finish_and_clear();
+    let Imported { events, definitions, bytes } = imported;
+    eprintln!(
+        "imported {} and {}: {} in all, {:.2} bytes an event",
+        counted(events, "event"),
+        counted(definitions, "definition"),
+        bytes_text(bytes),
+        bytes as f64 / events as f64,
+    );
+    Ok(Outcome::Done)
+}
+
+fn config(args: &ImportArgs) -> IntegratedConfig {
+    let mut config = match args.format {
+        Format::Custom => IntegratedConfig::balanced(),
+        Format::Chunked => IntegratedConfig::memory_efficient(),
+    };
+    if let Some(chunk_size) = args.chunk_size {
+        config.processing.chunk_size = chunk_size;
+        if args.format == Format::Chunked {
+            config.output_format = OutputFormat::Chunked { chunk_size };
+        }
+    }
+    config.compression.algorithm = match args.compression {
+        Compression::None => CompressionAlgorithm::None,
+        Compression::Lz4 => CompressionAlgorithm::Lz4,
+        Compression::Zstd => CompressionAlgorithm::Zstd,
+    };
+    if let Some(level) = args.level {
+        config.compression.level = level;
+    }
+    let mut parallel = ParallelConfig::default();
+    parallel.worker_threads = args.threads;
+    config.parallel = Some(parallel);
+    config
+}
+
+/// Encodes all that `reader` has.
+fn import<R: io::BufRead, W: Write>(
+    mut reader: TextReader<R>,
+    out: W,
+    plan: CapturePlan,
+) -> Result<(W, Imported), BinaryExportError> {
+    let mut encoder = TraceEncoder::new(out, plan)?;
+    let mut imported = Imported::default();
+    let mut session_known = false;
+    while let Some(item) = reader.next_item()? {
+        match item {
+            Item::Definition(definition) => {
+                session_known |= matches!(definition, Definition::Session(_));
+                imported.definitions += 1;
+            }
+            Item::Event(_) => {
+                if !session_known {
+                    encoder.push(&Item::Definition(Definition::Session(TEXT_SESSION)))?;
+                    session_known = true;
+                }
+                imported.events += 1;
+            }
+        }
+        encoder.push(&item)?;
+    }
+    if imported.events == 0 {
+        return Err(BinaryExportError::NoDataToExport);
+    }
+    let (out, bytes) = encoder.finish()?;
+    imported.bytes = bytes;
+    Ok((out, imported))
+}

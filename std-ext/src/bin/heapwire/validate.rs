@@ -1,0 +1,88 @@
+//! `heapwire validate`: checks every byte of a capture.
+
+use std::io::{self, Write};
+
+use heapwire::validation::{Finding, FindingKind, ValidationReport, validate};
+use serde::Serialize;
+
+use crate::args::ValidateArgs;
+use crate::capture_input;
+use crate::failure::{Failure, Outcome};
+use crate::report::counted;
+
+pub(crate) fn run(args: &ValidateArgs) -> Result<Outcome, Failure> {
+    let input = capture_input::open(&args.input)?;
+    let report = validate(input).map_err(Failure::of(&args.input))?;
+    let mut out = io::stdout().lock();
+    let printed = match args.json {
+        true => print_json(&mut out, &report),
+        false => print_text(&mut out, &report),
+    };
+    printed.map_err(Failure::Output)?;
+    Ok(if report.is_valid { Outcome::Done } else { Outcome::Finding })
+}
+
+fn print_text(out: &mut impl Write, report: &ValidationReport) -> io::Result<()> {
+    let (chunks, events) = (counted(report.chunks, "chunk"), counted(report.events, "event"));
+    let verdict = if report.is_valid { "valid" } else { "NOT VALID" };
+    writeln!(out, "{verdict}: {chunks} with {events} are right")?;
+    for error in &report.errors {
+        writeln!(out, "  error: {}", error.message)?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "  warning: {}", warning.message)?;
+    }
+    if report.further_findings > 0 {
+        writeln!(out, "  and {}", counted(report.further_findings, "further finding"))?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct ReportJson<'a> {
+    valid: bool,
+    chunks: u64,
+    events: u64,
+    errors: Vec<FindingJson<'a>>,
+    warnings: Vec<FindingJson<'a>>,
+    further_findings: u64,
+}
+
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    kind: &'static str,
+    offset: u64,
+    message: &'a str,
+}
+
+fn print_json(out: &mut impl Write, report: &ValidationReport) -> io::Result<()> {
+    let json = ReportJson {
+        valid: report.is_valid,
+        chunks: report.chunks,
+        events: report.events,
+        errors: findings_json(&report.errors),
+        warnings: findings_json(&report.warnings),
+        further_findings: report.further_findings,
+    };
+    serde_json::to_writer_pretty(&mut *out, &json)?;
+    writeln!(out)
+}
+
+fn findings_json(findings: &[Finding]) -> Vec<FindingJson<'_>> {
+    let mut json = Vec::with_capacity(findings.len());
+    for Finding { kind, offset, message, .. } in findings {
+        json.push(FindingJson { kind: kind_name(*kind), offset: *offset, message });
+    }
+    json
+}
+
+fn kind_name(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::Damage => "damage",
+        FindingKind::CutOff => "cut_off",
+        FindingKind::Contradiction => "contradiction",
+        FindingKind::Gap => "gap",
+        FindingKind::Repeated => "repeated",
+        _ => "other",
+    }
+}

@@ -1,0 +1,3 @@
+//! Other forms of a trace.
+
+pub mod text;

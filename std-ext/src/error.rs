@@ -1,0 +1,131 @@
+//! What can go wrong, told by what was being done and to what; the cause is chained.
+
+use std::io;
+use std::path::PathBuf;
+
+use heapwire_core::ChunkError;
+
+use crate::convert::text::TextError;
+
+/// The result of this crate's functions.
+pub type Result<T, E = BinaryExportError> = std::result::Result<T, E>;
+
+/// Why an export, an import or a parse failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BinaryExportError {
+    /// The tracker has recorded nothing.
+    #[error("the tracker has no data to export")]
+    NoDataToExport,
+    /// More memory was needed than the budget has.
+    #[error("out of memory: {requested} bytes wanted, {available} available")]
+    OutOfMemory {
+        /// Bytes wanted.
+        requested: usize,
+        /// Bytes that the budget still had.
+        available: usize,
+    },
+    /// A setting that cannot be.
+    #[error("invalid configuration: {field} {reason}")]
+    InvalidConfig {
+        /// Which.
+        field: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {path:?}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading or writing a stream failed.
+    #[error("cannot {action}")]
+    Stream {
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not a heapwire capture at all.
+    #[error("not a heapwire capture: {what}")]
+    NotACapture {
+        /// What was found instead.
+        what: String,
+    },
+    /// A capture of a version that this crate does not read.
+    #[error("capture of version {found}, expected at most {newest}")]
+    UnsupportedVersion {
+        /// The capture's.
+        found: u16,
+        /// The newest that can be read.
+        newest: u16,
+    },
+    /// Part of the capture is damaged.
+    #[error("damaged capture: {length} bytes at offset {offset} are unreadable")]
+    Damaged {
+        /// Where the damage begins, in bytes.
+        offset: u64,
+        /// Bytes that cannot be read.
+        length: u64,
+        /// What is wrong there.
+        source: ChunkError,
+    },
+    /// The capture ends early.
+    #[error("the capture is cut off at {offset} bytes: it has no end mark")]
+    CutOff {
+        /// Where the last whole chunk ends, in bytes.
+        offset: u64,
+    },
+    /// A line of a text trace is wrong.
+    #[error("cannot read the text trace")]
+    Text {
+        /// Which line, and what is wrong with it.
+        #[from]
+        source: TextError,
+    },
+    /// An event or a definition that no chunk of this size has room for.
+    #[error("an item does not fit a chunk of {chunk_size} bytes")]
+    ItemTooLarge {
+        /// The chunk's size in bytes.
+        chunk_size: usize,
+    },
+    /// A codec failed.
+    #[error("cannot {action} with {codec}")]
+    Codec {
+        /// What was being done.
+        action: &'static str,
+        /// Which codec.
+        codec: &'static str,
+        /// What the codec said.
+        source: io::Error,
+    },
+    /// A codec that was not compiled in.
+    #[error("{codec} is not available: heapwire was built without its feature `{feature}`")]
+    MissingFeature {
+        /// Which codec.
+        codec: &'static str,
+        /// Which feature has it.
+        feature: &'static str,
+    },
+}
+
+impl BinaryExportError {
+    /// For `map_err` on operations on a file.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// For `map_err` on operations on a stream.
+    pub(crate) fn stream(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Stream { action, source }
+    }
+}

@@ -1,0 +1,40 @@
+//! `BinaryExport`: one line exports everything.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::IntegratedBinaryExporter;
+use crate::config::IntegratedConfig;
+use crate::error::Result;
+use crate::trace::source::ChunkSource;
+
+/// Exports with the default configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct BinaryExport;
+
+/// What an export did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportResult {
+    /// The file's length in bytes.
+    pub bytes_written: u64,
+    /// Events in it.
+    pub events: u64,
+    /// How long it took, reading back included.
+    pub elapsed: Duration,
+}
+
+impl BinaryExport {
+    /// Exports everything that `tracker` holds to `path`, as
+    /// [`IntegratedConfig::balanced`] says. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`NoDataToExport`](crate::BinaryExportError::NoDataToExport) when nothing is recorded; an
+    /// old file then stays as it is, as it does with any other error.
+    pub fn export_default(
+        tracker: &(impl ChunkSource + ?Sized),
+        path: impl AsRef<Path>,
+    ) -> Result<ExportResult> {
+        IntegratedBinaryExporter::new(IntegratedConfig::default()).export(tracker, path)
+    }
+}

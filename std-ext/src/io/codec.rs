@@ -1,0 +1,336 @@
+//! Codecs: a chunk's payload made smaller, and back. Each lane of a columns payload is compressed
+//! apart, and stays as it is when that does not pay; FORMAT.md draws both forms.
+
+use heapwire_core::format::MAX_CHUNK;
+use heapwire_core::{
+    COLUMN_COUNT, Chunk, ChunkError, ChunkHeader, ChunkKind, Codec, Layout, varint,
+};
+
+use super::varints::{put, take};
+use crate::error::{BinaryExportError, Result};
+
+/// Which codec, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// None at all.
+    None,
+    /// LZ4 blocks.
+    Lz4,
+    /// Zstandard frames of this level, 1 to 22.
+    Zstd {
+        /// How hard it tries.
+        level: i32,
+    },
+}
+
+impl Compression {
+    /// What a chunk's header calls it.
+    #[must_use]
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::None => Codec::None,
+            Self::Lz4 => Codec::Lz4,
+            Self::Zstd { .. } => Codec::Zstd,
+        }
+    }
+}
+
+/// A chunk ready to be written: its header says how the payload is compressed.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// What the chunk says about itself.
+    pub header: ChunkHeader,
+    /// Its payload as stored.
+    pub payload: Vec<u8>,
+}
+
+/// Compresses chunk after chunk with the same contexts.
+pub struct Compressor {
+    compression: Compression,
+    #[cfg(feature = "zstd")]
+    zstd: zstd::bulk::Compressor<'static>,
+    scratch: Vec<u8>,
+}
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compressor").field("compression", &self.compression).finish_non_exhaustive()
+    }
+}
+
+impl Compressor {
+    /// A compressor of this kind.
+    ///
+    /// # Errors
+    /// When the codec was not compiled in, or refuses the level.
+    pub fn new(compression: Compression) -> Result<Self> {
+        available(compression.codec())?;
+        Ok(Self {
+            compression,
+            #[cfg(feature = "zstd")]
+            zstd: new_zstd(compression)?,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Compresses the payload of a chunk that is not compressed yet.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub fn pack(&mut self, header: &ChunkHeader, payload: &[u8]) -> Result<Packed> {
+        let codec = self.compression.codec();
+        let packed = match (codec, lanes(header, payload)) {
+            (Codec::None, _) => None,
+            (_, Some(lanes)) => Some(self.pack_lanes(&lanes)?),
+            (_, None) => self.compress(payload)?.map(|()| {
+                let mut packed = Vec::with_capacity(self.scratch.len() + 4);
+                put(&mut packed, payload.len() as u64);
+                packed.extend_from_slice(&self.scratch);
+                packed
+            }),
+        };
+        Ok(match packed.filter(|packed| packed.len() < payload.len()) {
+            Some(payload) => Packed { header: ChunkHeader { codec, ..*header }, payload },
+            None => Packed { header: *header, payload: payload.to_vec() },
+        })
+    }
+
+    fn pack_lanes(&mut self, lanes: &[&[u8]; COLUMN_COUNT]) -> Result<Vec<u8>> {
+        let mut table = Vec::with_capacity(COLUMN_COUNT * 6);
+        let mut stored = Vec::new();
+        for lane in lanes {
+            let smaller = self.compress(lane)?.is_some();
+            let bytes = if smaller { &self.scratch } else { *lane };
+            put(&mut table, lane.len() as u64);
+            put(&mut table, bytes.len() as u64);
+            stored.extend_from_slice(bytes);
+        }
+        table.extend_from_slice(&stored);
+        Ok(table)
+    }
+
+    /// Compresses into `scratch`; `None` when the result is not smaller.
+    fn compress(&mut self, bytes: &[u8]) -> Result<Option<()>> {
+        self.scratch.clear();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        match self.compression {
+            Compression::None => return Ok(None),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => {
+                self.scratch.resize(lz4_flex::block::get_maximum_output_size(bytes.len()), 0);
+                let written = lz4_flex::block::compress_into(bytes, &mut self.scratch)
+                    .map_err(|error| codec_error("compress", "LZ4", error))?;
+                self.scratch.truncate(written);
+            }
+            #[cfg(feature = "zstd")]
+            Compression::Zstd { .. } => {
+                self.scratch.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+                self.zstd
+                    .compress_to_buffer(bytes, &mut self.scratch)
+                    .map_err(|error| codec_error("compress", "Zstd", error))?;
+            }
+            #[allow(unreachable_patterns, reason = "reached when a codec is not compiled in")]
+            missing => available(missing.codec())?,
+        }
+        Ok((self.scratch.len() < bytes.len()).then_some(()))
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn new_zstd(compression: Compression) -> Result<zstd::bulk::Compressor<'static>> {
+    let level = match compression {
+        Compression::Zstd { level } => level,
+        _ => zstd::DEFAULT_COMPRESSION_LEVEL,
+    };
+    let prepare = || {
+        let mut compressor = zstd::bulk::Compressor::new(level)?;
+        // The lane table has the length, and the chunk its own checksum.
+        compressor.include_contentsize(false)?;
+        compressor.include_checksum(false)?;
+        Ok::<_, std::io::Error>(compressor)
+    };
+    prepare().map_err(|error| codec_error("compress", "Zstd", error))
+}
+
+fn codec_error(
+    action: &'static str,
+    codec: &'static str,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> BinaryExportError {
+    BinaryExportError::Codec { action, codec, source: std::io::Error::other(error) }
+}
+
+/// Whether this build has the codec.
+fn available(codec: Codec) -> Result<()> {
+    match codec {
+        Codec::Lz4 if !cfg!(feature = "lz4") => {
+            Err(BinaryExportError::MissingFeature { codec: "LZ4", feature: "lz4" })
+        }
+        Codec::Zstd if !cfg!(feature = "zstd") => {
+            Err(BinaryExportError::MissingFeature { codec: "Zstd", feature: "zstd" })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The lanes of an uncompressed payload of events in columns; `None` for any other.
+fn lanes<'a>(header: &ChunkHeader, payload: &'a [u8]) -> Option<[&'a [u8]; COLUMN_COUNT]> {
+    if !has_lanes(header) {
+        return None;
+    }
+    let mut rest = payload;
+    let mut lengths = [0usize; COLUMN_COUNT];
+    for length in &mut lengths {
+        *length = take_len(&mut rest)?;
+    }
+    let mut lanes = [&[][..]; COLUMN_COUNT];
+    for (lane, length) in lanes.iter_mut().zip(lengths) {
+        (*lane, rest) = rest.split_at_checked(length)?;
+    }
+    Some(lanes)
+}
+
+fn has_lanes(header: &ChunkHeader) -> bool {
+    header.kind == ChunkKind::Events && header.layout == Layout::Columns && header.events > 0
+}
+
+/// A length that a chunk may have, from the front of `bytes`.
+fn take_len(bytes: &mut &[u8]) -> Option<usize> {
+    usize::try_from(take(bytes)?).ok().filter(|&len| len <= MAX_CHUNK)
+}
+
+/// How much each lane of a chunk's events takes: bytes before compression and as stored. `None` for
+/// a chunk without lanes.
+#[must_use]
+pub fn lane_sizes(chunk: &Chunk<'_>) -> Option<[(usize, usize); COLUMN_COUNT]> {
+    if !has_lanes(&chunk.header) {
+        return None;
+    }
+    let mut rest = chunk.payload;
+    let mut sizes = [(0, 0); COLUMN_COUNT];
+    for size in &mut sizes {
+        let raw = take_len(&mut rest)?;
+        let stored = match chunk.header.codec {
+            Codec::None => raw,
+            _ => take_len(&mut rest)?,
+        };
+        *size = (raw, stored);
+    }
+    Some(sizes)
+}
+
+/// Unpacks chunk after chunk into the same memory.
+#[derive(Default)]
+pub struct Decompressor {
+    payload: Vec<u8>,
+    #[cfg(feature = "zstd")]
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decompressor").finish_non_exhaustive()
+    }
+}
+
+/// Why a payload cannot be unpacked.
+const BAD_TABLE: ChunkError = ChunkError::InvalidPayload {
+    what: "the lengths of the compressed lanes do not add up",
+    item: 0,
+};
+const BAD_CODE: ChunkError =
+    ChunkError::InvalidPayload { what: "the compressed payload cannot be unpacked", item: 0 };
+
+impl Decompressor {
+    /// A decompressor that has not allocated anything yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The chunk with its payload unpacked; the chunk itself when it was not compressed.
+    ///
+    /// # Errors
+    /// When its codec was not compiled in; or, inside, what is wrong with the payload. No more than
+    /// [`MAX_CHUNK`] bytes are ever allocated.
+    pub fn unpack<'a>(
+        &'a mut self,
+        chunk: Chunk<'a>,
+    ) -> Result<std::result::Result<Chunk<'a>, ChunkError>> {
+        let codec = chunk.header.codec;
+        if codec == Codec::None {
+            return Ok(Ok(chunk));
+        }
+        available(codec)?;
+        self.payload.clear();
+        let unpacked = if has_lanes(&chunk.header) {
+            self.unpack_lanes(codec, &chunk)
+        } else {
+            self.unpack_whole(codec, chunk.payload)
+        };
+        let header = ChunkHeader { codec: Codec::None, ..chunk.header };
+        Ok(unpacked.map(|()| Chunk { header, payload: &self.payload, bytes: chunk.bytes }))
+    }
+
+    fn unpack_whole(&mut self, codec: Codec, mut payload: &[u8]) -> Result<(), ChunkError> {
+        let len = take_len(&mut payload).ok_or(BAD_TABLE)?;
+        self.decompress(codec, payload, len)
+    }
+
+    fn unpack_lanes(&mut self, codec: Codec, chunk: &Chunk<'_>) -> Result<(), ChunkError> {
+        let sizes = lane_sizes(chunk).ok_or(BAD_TABLE)?;
+        let raw: usize = sizes.iter().map(|(raw, _)| raw).sum();
+        let stored: usize = sizes.iter().map(|(_, stored)| stored).sum();
+        if raw > MAX_CHUNK {
+            return Err(ChunkError::LengthOverLimit { length: raw, limit: MAX_CHUNK });
+        }
+        let lanes = chunk.payload.len().checked_sub(stored).ok_or(BAD_TABLE)?;
+        let table_len: usize = sizes
+            .iter()
+            .map(|&(raw, stored)| varint::len(raw as u64) + varint::len(stored as u64))
+            .sum();
+        if lanes != table_len {
+            return Err(BAD_TABLE);
+        }
+        for (raw, _) in sizes {
+            put(&mut self.payload, raw as u64);
+        }
+        let mut rest = chunk.payload.get(lanes..).ok_or(BAD_TABLE)?;
+        for (raw, stored) in sizes {
+            let (lane, after) = rest.split_at_checked(stored).ok_or(BAD_TABLE)?;
+            match stored.cmp(&raw) {
+                std::cmp::Ordering::Equal => self.payload.extend_from_slice(lane),
+                std::cmp::Ordering::Less => self.decompress(codec, lane, raw)?,
+                std::cmp::Ordering::Greater => return Err(BAD_TABLE),
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Appends what `bytes` unpack to, which must be `len` bytes.
+    fn decompress(&mut self, codec: Codec, bytes: &[u8], len: usize) -> Result<(), ChunkError> {
+        let start = self.payload.len();
+        self.payload.resize(start + len, 0);
+        let room = self.payload.get_mut(start..).unwrap_or_default();
+        let written = match codec {
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => lz4_flex::block::decompress_into(bytes, room).ok(),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                if self.zstd.is_none() {
+                    self.zstd = zstd::bulk::Decompressor::new().ok();
+                }
+                let zstd = self.zstd.as_mut();
+                zstd.and_then(|zstd| zstd.decompress_to_buffer(bytes, room).ok())
+            }
+            _ => {
+                let _ = (bytes, room);
+                None
+            }
+        };
+        if written == Some(len) { Ok(()) } else { Err(BAD_CODE) }
+    }
+}

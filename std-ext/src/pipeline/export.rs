@@ -1,0 +1,69 @@
+//! A source's chunks into a capture: compressed and moved as they are, or encoded anew when they are
+//! larger than the plan's.
+
+use std::io::Write;
+
+use heapwire_core::StreamPosition;
+
+use super::encode::TraceEncoder;
+use crate::error::{BinaryExportError, Result};
+use crate::io::capture_writer::CaptureWriter;
+use crate::io::codec::Compressor;
+use crate::plan::CapturePlan;
+use crate::trace::decode::for_each_item;
+use crate::trace::source::Chunks;
+
+/// What an export did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Events in the capture.
+    pub events: u64,
+    /// The capture's length in bytes.
+    pub bytes_written: u64,
+}
+
+/// Writes all chunks to `out`.
+///
+/// # Errors
+/// [`NoDataToExport`](BinaryExportError::NoDataToExport) when there is no event, and whatever a codec
+/// or `out` fails with.
+pub fn export<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, Exported)> {
+    let events = chunks.event_count();
+    if events == 0 {
+        return Err(BinaryExportError::NoDataToExport);
+    }
+    let (out, bytes_written) = match chunks.positions() {
+        Some(positions) if chunks.longest() <= plan.chunk_size => {
+            move_chunks(chunks, positions, out, plan)?
+        }
+        _ => encode_anew(chunks, out, plan)?,
+    };
+    Ok((out, Exported { events, bytes_written }))
+}
+
+fn move_chunks<W: Write>(
+    chunks: &Chunks,
+    positions: &[StreamPosition],
+    out: W,
+    plan: &CapturePlan,
+) -> Result<(W, u64)> {
+    let writing = || BinaryExportError::stream("write the capture");
+    let mut writer = CaptureWriter::new(out, plan.chunked).map_err(writing())?;
+    let mut compressor = Compressor::new(plan.compression)?;
+    chunks.for_each(|chunk| {
+        let packed = compressor.pack(&chunk.header, chunk.payload)?;
+        writer.write_chunk(&packed.header, &packed.payload).map_err(writing())
+    })?;
+    writer.finish(positions).map_err(writing())
+}
+
+fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, u64)> {
+    let mut encoder = TraceEncoder::new(out, *plan)?;
+    let mut tables = None;
+    chunks.for_each(|chunk| {
+        let length = chunk.bytes.len() as u64;
+        for_each_item(chunk, &mut tables, |item| encoder.push(&item))?
+            .map_err(|source| BinaryExportError::Damaged { offset: 0, length, source })
+    })?;
+    encoder.finish()
+}

@@ -1,0 +1,112 @@
+//! A capture into definitions and events, in bounded memory, whatever state the capture is in.
+
+use std::io::Read;
+
+use heapwire_core::{Chunk, ChunkKind};
+
+use crate::error::{BinaryExportError, Result};
+use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
+use crate::io::codec::Decompressor;
+use crate::tables::HeapTables;
+use crate::trace::Item;
+use crate::trace::continuity::{Continuity, Follows};
+use crate::trace::decode::for_each_item;
+
+/// Who is told what a capture holds, in the order in which it stands there.
+pub trait CaptureVisitor {
+    /// A chunk begins: of any kind, `stored` as it is in the capture at `offset`, and how it follows
+    /// the chunk before (chunks of events only).
+    ///
+    /// # Errors
+    /// Its own; they end the parse.
+    fn chunk(&mut self, stored: &Chunk<'_>, offset: u64, follows: Follows) -> Result<()> {
+        let _ = (stored, offset, follows);
+        Ok(())
+    }
+
+    /// A definition or an event.
+    ///
+    /// # Errors
+    /// Its own; they end the parse.
+    fn item(&mut self, item: Item<'_>) -> Result<()>;
+
+    /// The chunk ends: all its items were handed out. Its payload is unpacked, its bytes are as
+    /// stored.
+    ///
+    /// # Errors
+    /// Its own; they end the parse.
+    fn chunk_end(&mut self, unpacked: &Chunk<'_>) -> Result<()> {
+        let _ = unpacked;
+        Ok(())
+    }
+
+    /// Bytes that cannot be read; what follows can.
+    ///
+    /// # Errors
+    /// Its own; they end the parse. To go on is to salvage.
+    fn damage(&mut self, damage: &Damage) -> Result<()>;
+}
+
+/// Reads the capture from `input` and tells `visitor` all that is in it. A chunk that was there
+/// before is handed out without its items.
+///
+/// # Errors
+/// When `input` fails or is no capture, a codec is missing, or `visitor` gives up.
+pub fn parse(input: impl Read, visitor: &mut impl CaptureVisitor) -> Result<Completeness> {
+    let mut reader = CaptureReader::new(input)?;
+    let mut decoder = PartDecoder::default();
+    while let Some(part) = reader.next_part()? {
+        match part {
+            Part::Damage(damage) => visitor.damage(&damage)?,
+            Part::Chunk(chunk, offset) => decoder.decode(&chunk, offset, visitor)?,
+        }
+    }
+    Ok(reader.completeness().clone())
+}
+
+/// Decodes chunks as they come: what [`parse`] is made of, for those who have the chunks.
+#[derive(Debug, Default)]
+pub struct PartDecoder {
+    decompressor: Decompressor,
+    tables: Option<HeapTables>,
+    continuity: Continuity,
+}
+
+impl PartDecoder {
+    /// Tells `visitor` what is in a chunk that was found at `offset`.
+    ///
+    /// # Errors
+    /// When a codec is missing, or `visitor` gives up.
+    pub fn decode(
+        &mut self,
+        chunk: &Chunk<'_>,
+        offset: u64,
+        visitor: &mut impl CaptureVisitor,
+    ) -> Result<()> {
+        let follows = match chunk.header.kind {
+            ChunkKind::Events => self.continuity.follow(&chunk.header),
+            _ => Follows::Directly,
+        };
+        visitor.chunk(chunk, offset, follows)?;
+        if follows == Follows::Repeated {
+            return Ok(());
+        }
+        let decoded = match self.decompressor.unpack(*chunk)? {
+            Ok(unpacked) => for_each_item(&unpacked, &mut self.tables, |item| visitor.item(item))?
+                .map(|()| unpacked),
+            Err(error) => Err(error),
+        };
+        match decoded {
+            Ok(unpacked) => visitor.chunk_end(&unpacked),
+            Err(error) => {
+                visitor.damage(&Damage { offset, length: chunk.bytes.len() as u64, error })
+            }
+        }
+    }
+}
+
+/// The error of a reader that does not salvage.
+pub(crate) fn damaged(damage: &Damage) -> BinaryExportError {
+    let Damage { offset, length, error } = *damage;
+    BinaryExportError::Damaged { offset, length, source: error }
+}

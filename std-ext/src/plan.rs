@@ -1,0 +1,146 @@
+//! A plan: a configuration checked once, with nothing left to decide.
+
+use heapwire_core::format::MAX_CHUNK;
+
+use crate::config::{CompressionAlgorithm, IntegratedConfig, OutputFormat, ParserConfig};
+use crate::error::{BinaryExportError, Result};
+use crate::io::codec::Compression;
+
+/// The smallest chunk of a capture, in bytes: columns need about a kilobyte to be worth their table.
+pub const MIN_CAPTURE_CHUNK: usize = 1024;
+
+/// The most worker threads.
+const MAX_THREADS: usize = 256;
+
+/// How a capture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapturePlan {
+    /// The largest chunk in bytes, before compression.
+    pub chunk_size: usize,
+    /// Whether the user asked for chunks of this size.
+    pub chunked: bool,
+    /// What makes chunks smaller.
+    pub compression: Compression,
+    /// Threads that encode and compress, at least 1.
+    pub threads: usize,
+    /// Whether to read the file back.
+    pub read_back: bool,
+}
+
+impl TryFrom<&IntegratedConfig> for CapturePlan {
+    type Error = BinaryExportError;
+
+    fn try_from(config: &IntegratedConfig) -> Result<Self> {
+        let (chunk_size, chunked, field) = match config.output_format {
+            OutputFormat::CustomBinary => {
+                (config.processing.chunk_size, false, "processing.chunk_size")
+            }
+            OutputFormat::Chunked { chunk_size } => (chunk_size, true, "output_format.chunk_size"),
+        };
+        if !(MIN_CAPTURE_CHUNK..=MAX_CHUNK).contains(&chunk_size) {
+            return Err(BinaryExportError::InvalidConfig {
+                field,
+                reason: format!(
+                    "is {chunk_size} bytes, expected {MIN_CAPTURE_CHUNK} to {MAX_CHUNK}"
+                ),
+            });
+        }
+        let threads = config.parallel.as_ref().map_or(1, |parallel| parallel.worker_threads);
+        Ok(Self {
+            chunk_size,
+            chunked,
+            compression: compression(config)?,
+            threads: resolve_threads(threads)?,
+            read_back: config.processing.validate_data,
+        })
+    }
+}
+
+fn compression(config: &IntegratedConfig) -> Result<Compression> {
+    let level = config.compression.level;
+    match config.compression.algorithm {
+        CompressionAlgorithm::None => Ok(Compression::None),
+        CompressionAlgorithm::Lz4 if cfg!(feature = "lz4") => Ok(Compression::Lz4),
+        CompressionAlgorithm::Zstd if cfg!(feature = "zstd") && (1..=22).contains(&level) => {
+            Ok(Compression::Zstd { level })
+        }
+        CompressionAlgorithm::Zstd if cfg!(feature = "zstd") => {
+            Err(BinaryExportError::InvalidConfig {
+                field: "compression.level",
+                reason: format!("is {level}, expected 1 to 22 for Zstd"),
+            })
+        }
+        missing => {
+            let feature = if missing == CompressionAlgorithm::Lz4 { "lz4" } else { "zstd" };
+            Err(BinaryExportError::InvalidConfig {
+                field: "compression.algorithm",
+                reason: format!("needs the feature `{feature}`, without which heapwire was built"),
+            })
+        }
+    }
+}
+
+fn resolve_threads(threads: usize) -> Result<usize> {
+    if threads > MAX_THREADS {
+        return Err(BinaryExportError::InvalidConfig {
+            field: "parallel.worker_threads",
+            reason: format!("is {threads}, expected at most {MAX_THREADS}"),
+        });
+    }
+    if !cfg!(feature = "parallel") {
+        return Ok(1);
+    }
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(if threads == 0 { processors() } else { threads })
+}
+
+/// How a capture is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParsePlan {
+    /// Whether damage is reported rather than an error.
+    pub salvage: bool,
+}
+
+impl From<&ParserConfig> for ParsePlan {
+    fn from(config: &ParserConfig) -> Self {
+        Self { salvage: config.salvage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CompressionConfig;
+
+    fn refused(config: &IntegratedConfig) -> String {
+        CapturePlan::try_from(config).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn presets_are_valid_plans() {
+        for config in [
+            IntegratedConfig::balanced(),
+            IntegratedConfig::high_performance(),
+            IntegratedConfig::memory_efficient(),
+        ] {
+            let plan = CapturePlan::try_from(&config).expect("valid");
+            assert!(plan.threads >= 1);
+        }
+    }
+
+    #[test]
+    fn each_bad_field_is_named() {
+        let mut config = IntegratedConfig::balanced();
+        config.processing.chunk_size = 10;
+        assert_eq!(
+            refused(&config),
+            "invalid configuration: processing.chunk_size is 10 bytes, expected 1024 to 16777216"
+        );
+        let mut config = IntegratedConfig::balanced();
+        config.output_format = OutputFormat::Chunked { chunk_size: usize::MAX };
+        assert!(refused(&config).contains("output_format.chunk_size"));
+        let mut config = IntegratedConfig::balanced();
+        config.compression = CompressionConfig { level: 23, ..CompressionConfig::balanced() };
+        assert!(refused(&config).contains("compression.level is 23"));
+    }
+}

@@ -1,0 +1,20 @@
+//! Traces on the desktop: what their parts are called, whether they are whole, what they answer.
+
+pub mod capture;
+pub mod continuity;
+pub(crate) mod decode;
+pub mod position;
+pub mod replay;
+pub mod source;
+pub mod symbols;
+
+use heapwire_core::{Definition, Event};
+
+/// One part of a trace: a definition or an event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Item<'a> {
+    /// What a number stands for.
+    Definition(Definition<'a>),
+    /// Something that happened.
+    Event(Event),
+}

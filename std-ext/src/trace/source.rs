@@ -1,0 +1,119 @@
+//! Where an export gets its chunks: from a tracker, or from a capture in memory.
+
+use std::sync::Arc;
+
+use heapwire_core::format::{CRC_LEN, MAX_HEADER};
+use heapwire_core::{Chunk, ChunkError, StreamPosition};
+
+use crate::error::{BinaryExportError, Result};
+use crate::io::codec::Decompressor;
+
+/// Anything that holds recorded data as sealed chunks: what an export takes.
+pub trait ChunkSource {
+    /// Everything recorded so far, as it stood at one moment.
+    fn snapshot(&self) -> Chunks;
+}
+
+/// Sealed chunks of definitions and events, definitions before the events that use them. A copy
+/// shares their bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Chunks {
+    stored: Vec<Arc<[u8]>>,
+    positions: Option<Vec<StreamPosition>>,
+    longest: usize,
+    events: u64,
+}
+
+impl Chunks {
+    /// No chunks, of streams whose positions are not known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a chunk, compressed or not.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn push(&mut self, stored: impl Into<Arc<[u8]>>) -> Result<(), ChunkError> {
+        let stored = stored.into();
+        let chunk = Chunk::parse(&stored, crc32fast::hash)?;
+        self.count(&chunk);
+        self.stored.push(stored);
+        Ok(())
+    }
+
+    /// Adds a chunk that was checked; its payload is unpacked, its bytes are as stored.
+    pub(crate) fn push_checked(&mut self, unpacked: &Chunk<'_>) {
+        self.count(unpacked);
+        self.stored.push(unpacked.bytes.into());
+    }
+
+    fn count(&mut self, chunk: &Chunk<'_>) {
+        self.events += u64::from(chunk.header.events);
+        self.longest = self.longest.max(chunk.payload.len() + MAX_HEADER + CRC_LEN);
+    }
+
+    /// Says where each stream stands after the last chunk; `None` when that is not known, and an
+    /// export has to count anew.
+    pub fn set_positions(&mut self, positions: Option<Vec<StreamPosition>>) {
+        self.positions = positions;
+    }
+
+    /// Where each stream stands after the last chunk, if that is known.
+    #[must_use]
+    pub fn positions(&self) -> Option<&[StreamPosition]> {
+        self.positions.as_deref()
+    }
+
+    /// Events in all chunks.
+    #[must_use]
+    pub fn event_count(&self) -> u64 {
+        self.events
+    }
+
+    /// An upper bound of the chunks' lengths in bytes.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Bytes of memory that the chunks take.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.stored.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// Hands out all chunks in order, unpacked.
+    ///
+    /// # Errors
+    /// The first error of `each`, or a codec's.
+    pub fn for_each(&self, mut each: impl FnMut(&Chunk<'_>) -> Result<()>) -> Result<()> {
+        let mut decompressor = Decompressor::new();
+        for stored in &self.stored {
+            let length = stored.len() as u64;
+            let damaged = |source| BinaryExportError::Damaged { offset: 0, length, source };
+            let chunk = Chunk::parse(stored, crc32fast::hash).map_err(damaged)?;
+            each(&decompressor.unpack(chunk)?.map_err(damaged)?)?;
+        }
+        Ok(())
+    }
+
+    /// A copy that shares nothing but what others hold too.
+    pub(crate) fn unshared(&self) -> Self {
+        let mut copy = self.clone();
+        for chunk in &mut copy.stored {
+            // One is `self`'s, one the copy's.
+            if Arc::strong_count(chunk) == 2 {
+                *chunk = Arc::from(&chunk[..]);
+            }
+        }
+        copy
+    }
+}
+
+impl ChunkSource for Chunks {
+    fn snapshot(&self) -> Chunks {
+        self.clone()
+    }
+}

@@ -1,0 +1,275 @@
+//! Is a capture what it should be? Every byte is read, every checksum and count compared, every event
+//! decoded.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use heapwire_core::{Chunk, ChunkKind, StreamPosition};
+
+use crate::error::{BinaryExportError, Result};
+use crate::io::capture_reader::{Completeness, Damage};
+use crate::io::index::{EndMark, Index, IndexEntry};
+use crate::pipeline::export::Exported;
+use crate::pipeline::parse::{CaptureVisitor, parse};
+use crate::trace::Item;
+use crate::trace::continuity::Follows;
+use crate::trace::position::Positions;
+use crate::trace::replay::LiveBlocks;
+
+/// The most findings that are kept; a hostile file could have one for every few bytes.
+const MAX_FINDINGS: usize = 1000;
+
+/// What a capture is like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValidationReport {
+    /// Whether the capture is complete and nothing in it is wrong.
+    pub is_valid: bool,
+    /// What is wrong.
+    pub errors: Vec<Finding>,
+    /// What is worth knowing and no fault of the file: data that never reached it.
+    pub warnings: Vec<Finding>,
+    /// Findings beyond the first thousand.
+    pub further_findings: u64,
+    /// Chunks of definitions and events that are right.
+    pub chunks: u64,
+    /// Events in them.
+    pub events: u64,
+}
+
+/// Something found in a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What kind of thing.
+    pub kind: FindingKind,
+    /// Where, in bytes from the capture's start.
+    pub offset: u64,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// Kinds of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// Bytes that cannot be read.
+    Damage,
+    /// The capture ends early.
+    CutOff,
+    /// Counts or totals that contradict the events.
+    Contradiction,
+    /// Events that never reached the capture.
+    Gap,
+    /// A chunk that was there before.
+    Repeated,
+}
+
+/// Reads the capture at `path` and says what is wrong with it.
+///
+/// # Errors
+/// When the file cannot be read or is no capture at all. A bad capture is a report, not an error.
+pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
+    let path = path.as_ref();
+    let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
+    match validate(file) {
+        Err(BinaryExportError::Stream { source, .. }) => {
+            Err(BinaryExportError::io("read", path)(source))
+        }
+        other => other,
+    }
+}
+
+/// Reads a capture from any input and says what is wrong with it.
+///
+/// # Errors
+/// As [`validate_binary_file`].
+pub fn validate(input: impl Read) -> Result<ValidationReport> {
+    let mut validator = Validator { exact: true, ..Validator::default() };
+    let completeness = parse(input, &mut validator)?;
+    validator.end(&completeness);
+    let mut report = validator.report;
+    report.is_valid = report.errors.is_empty();
+    Ok(report)
+}
+
+/// Whether a file that was just written reads back as what was exported.
+pub(crate) fn check_written(path: &Path, exported: &Exported) -> Result<()> {
+    let report = validate_binary_file(path)?;
+    if report.is_valid && report.events == exported.events {
+        return Ok(());
+    }
+    let what = report.errors.first().map_or_else(
+        || format!("found {} events, expected {}", report.events, exported.events),
+        |error| error.message.clone(),
+    );
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+    Err(BinaryExportError::io("read back", path)(source))
+}
+
+#[derive(Debug, Default)]
+struct Validator {
+    report: ValidationReport,
+    positions: Positions,
+    live: LiveBlocks,
+    /// Whether every block freed so far was seen allocated: only then are totals to be recounted.
+    exact: bool,
+    /// Chunks since the last index chunk.
+    unindexed: Vec<IndexEntry>,
+    last_index: u64,
+    offset: u64,
+    chunks: u64,
+    events: u64,
+    /// Whether something was unreadable, so that counts of the whole cannot be compared.
+    damaged: bool,
+}
+
+impl Validator {
+    fn add(&mut self, kind: FindingKind, offset: u64, message: String) {
+        let findings = match kind {
+            FindingKind::Gap | FindingKind::Repeated => &mut self.report.warnings,
+            _ => &mut self.report.errors,
+        };
+        if findings.len() < MAX_FINDINGS {
+            findings.push(Finding { kind, offset, message });
+        } else {
+            self.report.further_findings += 1;
+        }
+    }
+
+    fn contradiction(&mut self, offset: u64, what: &str, found: &str, expected: &str) {
+        let message = format!("at offset {offset}: {what}: found {found}, expected {expected}");
+        self.add(FindingKind::Contradiction, offset, message);
+    }
+
+    fn check_events(&mut self, chunk: &Chunk<'_>, offset: u64, follows: Follows) {
+        match follows {
+            Follows::Directly => {
+                let stood = self.positions.begin(&chunk.header);
+                if let Some(stood) = stood
+                    && self.exact
+                    && stood.totals != chunk.header.totals
+                {
+                    let found = format!("{:?}", chunk.header.totals);
+                    let expected = format!("{:?}", stood.totals);
+                    self.contradiction(offset, "the header's heap totals", &found, &expected);
+                }
+            }
+            Follows::AfterGap(gap) => {
+                self.exact = false;
+                self.positions.begin(&chunk.header);
+                let message = format!(
+                    "before offset {offset}: {} events in {} chunks of stream {} are missing",
+                    gap.events, gap.chunks, gap.stream
+                );
+                self.add(FindingKind::Gap, offset, message);
+            }
+            Follows::Restart => {
+                self.live = LiveBlocks::new();
+                self.positions.begin(&chunk.header);
+            }
+            Follows::Repeated => {
+                let message = format!("at offset {offset}: a chunk that was there before");
+                self.add(FindingKind::Repeated, offset, message);
+            }
+        }
+    }
+
+    fn check_index(&mut self, chunk: &Chunk<'_>) {
+        let offset = self.offset;
+        let expected =
+            Index { previous: self.last_index, entries: std::mem::take(&mut self.unindexed) };
+        self.last_index = offset;
+        if !self.damaged && Index::from_payload(chunk.payload).as_ref() != Some(&expected) {
+            let what = "the index does not list the chunks before it";
+            let chunks = format!("those {} chunks", expected.entries.len());
+            self.contradiction(offset, what, "others", &chunks);
+        }
+    }
+
+    fn end(&mut self, completeness: &Completeness) {
+        match completeness {
+            Completeness::Complete(end) => self.check_end(end),
+            Completeness::CutOff { offset } => {
+                let message = format!("cut off at offset {offset}: the end mark is missing");
+                self.add(FindingKind::CutOff, *offset, message);
+            }
+        }
+    }
+
+    fn check_end(&mut self, end: &EndMark) {
+        if self.damaged {
+            return;
+        }
+        let streams: Vec<StreamPosition> = self.positions.all();
+        let counted = EndMark {
+            last_index: self.last_index,
+            chunks: self.chunks,
+            events: self.events,
+            streams: if self.exact { streams } else { end.streams.clone() },
+        };
+        if counted != *end {
+            let (found, expected) = (format!("{end:?}"), format!("{counted:?}"));
+            self.contradiction(self.offset, "the end mark's counts", &found, &expected);
+        }
+    }
+}
+
+impl CaptureVisitor for Validator {
+    fn chunk(&mut self, stored: &Chunk<'_>, offset: u64, follows: Follows) -> Result<()> {
+        self.offset = offset;
+        match stored.header.kind {
+            ChunkKind::Events => self.check_events(stored, offset, follows),
+            ChunkKind::Definitions | ChunkKind::End => {}
+            ChunkKind::Index => {}
+        }
+        if matches!(stored.header.kind, ChunkKind::Events | ChunkKind::Definitions) {
+            self.unindexed.push(IndexEntry::new(&stored.header, stored.bytes.len() as u64));
+            self.chunks += 1;
+            self.events += u64::from(stored.header.events);
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, item: Item<'_>) -> Result<()> {
+        if let Item::Event(event) = item {
+            let known = self.live.blocks();
+            let freed = self.live.apply(&event);
+            self.exact &= !frees_unknown(&event.kind, known, self.live.blocks());
+            self.positions.count(&event, freed);
+        }
+        Ok(())
+    }
+
+    fn chunk_end(&mut self, unpacked: &Chunk<'_>) -> Result<()> {
+        match unpacked.header.kind {
+            ChunkKind::Index => self.check_index(unpacked),
+            ChunkKind::End => {}
+            ChunkKind::Events | ChunkKind::Definitions => {
+                self.report.chunks += 1;
+                self.report.events += u64::from(unpacked.header.events);
+            }
+        }
+        Ok(())
+    }
+
+    fn damage(&mut self, damage: &Damage) -> Result<()> {
+        let Damage { offset, length, error } = *damage;
+        self.damaged = true;
+        self.exact = false;
+        let message = format!("at offset {offset}: {length} bytes cannot be read: {error}");
+        self.add(FindingKind::Damage, offset, message);
+        Ok(())
+    }
+}
+
+/// Whether an event freed or resized a block that was not among the live ones.
+fn frees_unknown(kind: &heapwire_core::EventKind, before: usize, after: usize) -> bool {
+    use heapwire_core::EventKind;
+    match kind {
+        EventKind::Free { .. } => after == before,
+        EventKind::Realloc { .. } => after != before,
+        _ => false,
+    }
+}
