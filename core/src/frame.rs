@@ -76,7 +76,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     }
 
     /// Takes in bytes up to the next frame or stray bytes; says how many were taken. Call again with
-    /// the rest until it needs more.
+    /// the rest until it needs more. At least one byte is taken or handed out, so that this ends.
     pub fn push(&mut self, input: &[u8]) -> (usize, Deframed<'_>) {
         if core::mem::take(&mut self.done) {
             self.len = 0;

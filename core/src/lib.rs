@@ -1,4 +1,99 @@
-//! Core of heapwire.
+//! Memory-tracker data in a few bytes an event: coded into chunks, sent over a line, decoded again.
+//!
+//! This crate is the one coding that all of heapwire shares: microcontroller, desktop tracker, file and
+//! converters. It is `no_std` and never allocates, never pulls or pushes (callers bring the buffers and
+//! move the bytes), never waits unless asked to, and does not panic on any input. Running out of room
+//! is a status ([`Pushed`]), not an error; damaged or hostile bytes are a [`ChunkError`].
+//!
+//! Files, compression, threads and reports are the `heapwire` crate's.
+//!
+//! # Writing
+//!
+//! [`Event`]s are pushed into a [`Chunker`], which seals them into chunks. On a line each chunk goes as
+//! a frame.
+//!
+//! ```
+//! use heapwire_core::{
+//!     Chunker, Event, EventKind, Placement, Pushed, Rows, TinyTables, write_frame,
+//! };
+//!
+//! let mut chunker = Chunker::new([0; 256], Rows::new(), TinyTables::new(), Placement::EMBEDDED_32);
+//! let mut line = Vec::new();
+//! let mut send = |chunk: Option<&[u8]>| {
+//!     let sent: Result<(), ()> = write_frame(chunk.unwrap_or_default(), |bytes| {
+//!         line.extend_from_slice(bytes);
+//!         Ok(())
+//!     });
+//!     sent.unwrap();
+//! };
+//! for i in 0..1000 {
+//!     let kind = EventKind::Alloc { address: 0x2000_0000 + 40 * i, size: 40, site: 1 };
+//!     let event = Event { time: 20 * i, thread: 0, kind };
+//!     if chunker.push(&event, 0) == Pushed::Full {
+//!         send(chunker.seal());
+//!         assert_eq!(chunker.push(&event, 0), Pushed::Written);
+//!     }
+//! }
+//! send(chunker.seal());
+//! assert_eq!(line.len(), 1971); // 2 bytes an event, headers and checksums included
+//! ```
+//!
+//! # Reading
+//!
+//! A [`Deframer`] finds the frames in what a line brings, [`Chunk::parse`] believes a chunk only when its
+//! checksum is right, a [`Decoder`] gives its events back.
+//!
+//! ```
+//! use heapwire_core::{
+//!     Chunk, Decoder, Deframed, Deframer, EventKind, TinyTables, crc32,
+//! };
+//!
+//! let line = [
+//!     b"boot ok\r\n\0\x02\xb1\x02\x23\x02\x02\x01\x01\x01\x03\xe8\x07\x01\x01\x01\x01\x01".as_slice(),
+//!     b"\x01\x01\x08\x01\x01\x40\xc1\xff\x1c\x02\x01\x03\x7c\x15\x05\xd1\x10\xca\x29\0",
+//! ]
+//! .concat();
+//!
+//! let mut deframer = Deframer::new([0; 300]);
+//! let (mut rest, mut events) = (&line[..], Vec::new());
+//! while !rest.is_empty() {
+//!     let (taken, found) = deframer.push(rest);
+//!     if let Deframed::Frame(content) = found
+//!         && let Ok(chunk) = Chunk::parse(content, crc32)
+//!     {
+//!         for event in Decoder::new(&chunk, TinyTables::new())? {
+//!             events.push(event?);
+//!         }
+//!     }
+//!     rest = &rest[taken..];
+//! }
+//! assert_eq!(events.len(), 2);
+//! assert_eq!((events[0].time, events[1].time), (1000, 1005));
+//! assert_eq!(events[1].kind, EventKind::Free { address: 0x2000_0010, site: 0 });
+//! # Ok::<(), heapwire_core::ChunkError>(())
+//! ```
+//!
+//! # Map
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | words | [`Event`], [`EventKind`], [`HeapTotals`], [`ChunkError`], [`varint`] |
+//! | model | [`ModelSpec`] is a [`Shape`] of tables and a [`Placement`]; [`Tables`] is their memory, [`TinyTables`] the smallest |
+//! | lanes | [`Rows`] for lines, [`Columns`] for compressed files |
+//! | chunks | [`Chunker`] and [`emit_chunk`] write, [`Chunk`], [`ChunkHeader`] and [`Decoder`] read; [`Definition`]s tell what numbers stand for |
+//! | lines | [`write_frame`], [`Deframer`] |
+//! | devices | `Recorder` (feature `embedded-io`), `TrackedHeap` (feature `alloc-hook`) |
+//!
+//! [`mod@format`] is the format's normative description, and its numbers.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `embedded-io`: `Recorder`, from allocator hooks to any [`embedded_io::Write`](https://docs.rs/embedded-io).
+//!   It uses `critical-section`, of which the firmware chooses the implementation.
+//! - `alloc-hook`: `TrackedHeap`, which wraps any `GlobalAlloc`. The one file with unsafe code.
+//! - `defmt`: `defmt::Format` on the types that firmware would log.
 #![no_std]
 
 mod chunk;

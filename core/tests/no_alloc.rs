@@ -7,8 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use heapwire_core::{
-    Chunk, Chunker, Columns, Decoder, Definition, Definitions, Deframed, Deframer, Event, Lanes,
-    Name, NameKind, Placement, Pushed, Rows, TinyTables, crc32, put_definition, write_frame,
+    Chunk, Chunker, Columns, Decoder, Definition, Definitions, Deframed, Deframer, Lanes, Name,
+    NameKind, Placement, Pushed, Rows, TinyTables, crc32, put_definition, write_frame,
 };
 
 thread_local! {
@@ -118,7 +118,7 @@ fn errors_allocate_nothing() {
 #[cfg(feature = "embedded-io")]
 #[test]
 fn a_recorder_allocates_nothing() {
-    use heapwire_core::{Clock, Recorder, Session};
+    use heapwire_core::{Clock, Event, Recorder, Session};
 
     let events: Vec<Event> =
         support::program(43, 300, PLACEMENT).into_iter().map(|(event, _)| event).collect();

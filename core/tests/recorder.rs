@@ -240,7 +240,7 @@ fn clocks_wrap_and_step_back() {
             let (mut time, mut expected) = (start, Vec::new());
             for at in 0..40 {
                 // Less than half the clock's range each; sometimes an interrupt reports late.
-                let step = [0, 1, mask / 4, 7 & mask / 4, mask / 3][at % 5];
+                let step = [0, 1, mask / 4, 7 & (mask / 4), mask / 3][at % 5];
                 time = time.wrapping_add(step);
                 let late = if at % 7 == 6 { step.min(time).min(1) } else { 0 };
                 time -= late;

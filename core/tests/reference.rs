@@ -23,7 +23,7 @@ fn varint(bytes: &mut &[u8]) -> u64 {
 }
 
 fn unzigzag(value: u64) -> i64 {
-    if value % 2 == 0 { (value / 2) as i64 } else { -((value / 2) as i64) - 1 }
+    if value & 1 == 0 { (value / 2) as i64 } else { -((value / 2) as i64) - 1 }
 }
 
 /// CRC-32, bit by bit.
@@ -209,7 +209,7 @@ impl Model {
     }
 
     fn far(&mut self, code: u64) -> u64 {
-        let base = if code % 2 == 0 { self.thread().bump } else { self.last_freed_address };
+        let base = if code & 1 == 0 { self.thread().bump } else { self.last_freed_address };
         let distance = (unzigzag(code >> 1) as u64).wrapping_mul(1 << self.granule_bits);
         base.wrapping_add(distance) & self.mask
     }
@@ -440,7 +440,9 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     assert_eq!(fixed(2), chunk.len());
     let mut rest = &body[2 + 2 * width..];
     let [_, _, _, mut time] = [(); 4].map(|()| varint(&mut rest));
-    (0..8).for_each(|_| drop(varint(&mut rest)));
+    for _ in 0..8 {
+        varint(&mut rest);
+    }
     let (preset, after) = rest.split_first().expect("a spec");
     let (spec, payload) = match preset {
         0 => (<[u8; 10]>::try_from(&after[..10]).expect("ten"), &after[10..]),

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use heapwire_core::format::{MAX_HEADER, MAX_TEXT};
 use heapwire_core::{
-    Chunk, ChunkHeader, ChunkKind, Chunker, Codec, Columns, Definition, Event, Layout, ModelSpec,
-    Placement, Pushed, StreamPosition, put_definition,
+    Chunk, ChunkHeader, ChunkKind, Chunker, Codec, Columns, Definition, Event, HeapTotals, Layout,
+    ModelSpec, Placement, Pushed, StreamPosition, put_definition,
 };
 
 use crate::error::{BinaryExportError, Result};
@@ -99,6 +99,12 @@ impl<W: Write> TraceEncoder<W> {
             Item::Definition(definition) => self.define(definition),
             Item::Event(event) => self.push_event(event),
         }
+    }
+
+    /// The heap after the last event, as far as the events tell.
+    #[must_use]
+    pub fn totals(&self) -> HeapTotals {
+        self.position.totals
     }
 
     /// Encodes and writes what is left, the index and the end mark. Returns the output, and the

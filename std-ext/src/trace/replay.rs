@@ -6,7 +6,7 @@ mod timeline;
 
 use std::cmp::Reverse;
 
-use heapwire_core::{Event, EventKind};
+use heapwire_core::{Event, EventKind, HeapTotals};
 use rustc_hash::FxHashMap;
 
 pub use live::LiveBlocks;
@@ -173,6 +173,10 @@ pub struct Replay {
     sites: FxHashMap<u32, SiteTotals>,
     gaps: Gaps,
     timeline: Timeline,
+    /// Totals of the events seen, counted as a recorder counts them.
+    seen: HeapTotals,
+    /// What a recorder counted beyond the events seen, modulo 2^64.
+    missed: HeapTotals,
 }
 
 impl Replay {
@@ -202,10 +206,10 @@ impl Replay {
         }
         match kind {
             EventKind::Free { .. } => self.unknown_frees += u64::from(freed.is_none()),
-            EventKind::Alloc { size, site, .. } => self.begin(size, site, time),
+            EventKind::Alloc { size, site, .. } => self.begin(size, site),
             EventKind::Realloc { size, site, .. } => {
                 self.unknown_frees += u64::from(freed.is_none());
-                self.begin(size, site, time);
+                self.begin(size, site);
             }
             EventKind::FailedAlloc { size, site } => {
                 self.sites.entry(site).or_default().failed += 1;
@@ -215,8 +219,42 @@ impl Replay {
             }
             EventKind::Name { .. } | EventKind::Gauge { .. } | EventKind::Mark { .. } => {}
         }
-        self.timeline.record(time, self.live_bytes);
-        freed.map_or(0, |block| block.size)
+        let freed = freed.map_or(0, |block| block.size);
+        self.seen.count(&kind, freed);
+        let bytes = self.bytes_in_use();
+        if let EventKind::Alloc { site, .. } | EventKind::Realloc { site, .. } = kind
+            && bytes > self.peak.bytes
+        {
+            self.peak = Peak { bytes, blocks: self.live_blocks(), time, site };
+        }
+        self.timeline.record(time, bytes);
+        freed
+    }
+
+    /// Takes the totals that a chunk's header gives before its first event. After a gap they tell
+    /// what the gap did to the heap.
+    pub fn recorded(&mut self, totals: &HeapTotals) {
+        if self.gaps.count > 0 {
+            self.missed = combine(totals, &self.seen, u64::wrapping_sub);
+            self.missed.peak_bytes = totals.peak_bytes;
+        }
+    }
+
+    /// Returns the totals of the heap, exact also after gaps if their recorder counted on: events
+    /// seen, and what the headers say of those missing.
+    pub fn totals(&self) -> HeapTotals {
+        let mut totals = combine(&self.seen, &self.missed, u64::wrapping_add);
+        totals.bytes_in_use = self.bytes_in_use();
+        totals.peak_bytes = self.peak.bytes.max(self.missed.peak_bytes);
+        totals
+    }
+
+    /// Returns the bytes in use now: those in live blocks, corrected by what gaps hid.
+    pub fn bytes_in_use(&self) -> u64 {
+        if self.gaps.count == 0 {
+            return self.live_bytes;
+        }
+        self.seen.bytes_in_use.wrapping_add(self.missed.bytes_in_use)
     }
 
     /// Notes that events are missing here, how many if that is known and 0 if not. The blocks that
@@ -227,11 +265,8 @@ impl Replay {
     }
 
     /// Accounts for a block that is in the live map already.
-    fn begin(&mut self, size: u64, site: u32, time: u64) {
+    fn begin(&mut self, size: u64, site: u32) {
         self.live_bytes = self.live_bytes.saturating_add(size);
-        if self.live_bytes > self.peak.bytes {
-            self.peak = Peak { bytes: self.live_bytes, blocks: self.live_blocks(), time, site };
-        }
         let totals = self.sites.entry(site).or_default();
         totals.allocations += 1;
         totals.bytes = totals.bytes.saturating_add(size);
@@ -330,10 +365,20 @@ impl Replay {
     }
 }
 
+/// Combines totals field by field; the peak is left at 0.
+fn combine(a: &HeapTotals, b: &HeapTotals, with: fn(u64, u64) -> u64) -> HeapTotals {
+    HeapTotals {
+        allocations: with(a.allocations, b.allocations),
+        frees: with(a.frees, b.frees),
+        failed: with(a.failed, b.failed),
+        bytes_in_use: with(a.bytes_in_use, b.bytes_in_use),
+        peak_bytes: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heapwire_core::HeapTotals;
 
     fn at(time: u64, kind: EventKind) -> Event {
         Event { time, thread: 1, kind }
@@ -503,5 +548,29 @@ mod tests {
         assert_eq!(replay.peak().bytes, u64::MAX);
         assert_eq!(replay.live_bytes(), 0);
         assert_eq!(replay.unfreed().len(), 1);
+    }
+
+    #[test]
+    fn headers_tell_what_a_gap_did() {
+        let mut replay = replay(&[alloc(0, 8, 100, 1), alloc(1, 16, 50, 1)]);
+        // Missing: a free of 100 bytes, an allocation of 1,000, a failure.
+        replay.gap(3);
+        let header = HeapTotals {
+            allocations: 3,
+            frees: 1,
+            failed: 1,
+            bytes_in_use: 1050,
+            peak_bytes: 1150,
+        };
+        replay.recorded(&header);
+        assert_eq!(replay.totals(), header);
+        replay.event(&free(2, 16));
+        // Its allocation was missing, so its size is not known until the next header.
+        replay.event(&free(3, 24));
+        let next = HeapTotals { frees: 3, bytes_in_use: 0, ..header };
+        replay.recorded(&next);
+        assert_eq!(replay.totals(), next);
+        replay.event(&alloc(4, 8, 7, 1));
+        assert_eq!((replay.bytes_in_use(), replay.totals().allocations), (7, 4));
     }
 }

@@ -53,23 +53,24 @@ impl Symbols {
         Self::default()
     }
 
-    /// Takes one definition. A repeat is normal, and the latest word on an id holds.
-    pub fn define(&mut self, definition: &Definition<'_>) {
+    /// Takes one definition; says whether it told anything new. A repeat is normal, and the latest
+    /// word on an id holds.
+    pub fn define(&mut self, definition: &Definition<'_>) -> bool {
         match *definition {
             Definition::Session(session) => {
-                self.session = Some(SessionInfo {
+                let info = SessionInfo {
                     device: session.device.to_owned(),
                     build: session.build.to_owned(),
                     ticks_per_second: session.ticks_per_second,
                     address_bits: session.address_bits,
-                });
+                };
+                self.session.replace(info.clone()) != Some(info)
             }
-            Definition::Node(node) => {
-                self.nodes.insert(node.id, node);
-            }
+            Definition::Node(node) => self.nodes.insert(node.id, node) != Some(node),
             Definition::Name(name) => {
-                let text = self.names.entry((name.kind, name.id)).or_default();
-                name.text.clone_into(text);
+                let text = name.text.to_owned();
+                let former = self.names.insert((name.kind, name.id), text);
+                former.as_deref() != Some(name.text)
             }
             Definition::Region(region) => {
                 let info = RegionInfo {
@@ -77,7 +78,7 @@ impl Symbols {
                     size: region.size,
                     name: region.name.to_owned(),
                 };
-                self.regions.insert(region.start, info);
+                self.regions.insert(region.start, info.clone()) != Some(info)
             }
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use heapwire::heapwire_core::{Chunk, Event};
+use heapwire::heapwire_core::{Chunk, ChunkKind, Event};
 use heapwire::io::atomic_file::AtomicFile;
 use heapwire::io::capture_reader::Damage;
 use heapwire::io::line::{LineReader, LineState, LineStats};
@@ -144,9 +144,19 @@ impl Desktop {
 
 impl CaptureVisitor for Desktop {
     fn chunk(&mut self, stored: &Chunk<'_>, _: u64, follows: Follows) -> heapwire::Result<()> {
+        let header = &stored.header;
+        if header.kind != ChunkKind::Events || follows == Follows::Repeated {
+            return Ok(());
+        }
+        let mut missing = 0;
         if let Follows::AfterGap(gap) = follows {
             self.replay.gap(gap.events);
-            self.encoder.resume(&stored.header, gap.chunks)?;
+            missing = gap.chunks;
+        }
+        self.replay.recorded(&header.totals);
+        // After a gap, frees of blocks that it hid leave our own totals behind the recorder's.
+        if missing > 0 || self.encoder.totals() != header.totals {
+            self.encoder.resume(header, missing)?;
         }
         Ok(())
     }
@@ -154,10 +164,11 @@ impl CaptureVisitor for Desktop {
     fn item(&mut self, item: Item<'_>) -> heapwire::Result<()> {
         match item {
             Item::Event(event) => self.event(&event),
-            Item::Definition(definition) => {
-                self.symbols.define(&definition);
-                self.encoder.push(&item)
-            }
+            // A device repeats its definitions; a capture needs each once.
+            Item::Definition(definition) => match self.symbols.define(&definition) {
+                true => self.encoder.push(&item),
+                false => Ok(()),
+            },
         }
     }
 

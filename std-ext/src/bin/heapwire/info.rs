@@ -99,9 +99,14 @@ struct Events {
 #[derive(Debug, Serialize)]
 struct Heap {
     peak_bytes: u64,
-    peak_time: u64,
+    /// `None` when the peak was in a gap.
+    peak_time: Option<u64>,
     live_bytes: u64,
     live_blocks: u64,
+    /// As the recorder counted: resizes are in both, and so is what gaps hide.
+    allocations: u64,
+    frees: u64,
+    failed: u64,
     sites: u64,
 }
 
@@ -162,6 +167,9 @@ impl CaptureVisitor for Collector {
             Follows::Restart => self.replay.gap(0),
             Follows::Directly | Follows::Repeated => {}
         }
+        if stored.header.kind == ChunkKind::Events {
+            self.replay.recorded(&stored.header.totals);
+        }
         Ok(())
     }
 
@@ -192,10 +200,20 @@ impl CaptureVisitor for Collector {
 }
 
 impl Collector {
-    fn finish(self, completeness: &Completeness) -> Info {
+    fn finish(mut self, completeness: &Completeness) -> Info {
+        if let Completeness::Complete(end) = completeness
+            && let [stream] = &end.streams[..]
+        {
+            self.replay.recorded(&stream.totals);
+        }
         let Self { symbols, replay, .. } = &self;
         let counts = replay.counts();
         let (total, peak, span) = (counts.total(), replay.peak(), replay.span());
+        let exact = replay.totals();
+        let live_blocks = match replay.gaps().count {
+            0 => replay.live_blocks(),
+            _ => exact.allocations.saturating_sub(exact.frees),
+        };
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let lane = |(name, (raw_bytes, stored_bytes))| Lane { name, raw_bytes, stored_bytes };
         Info {
@@ -221,10 +239,13 @@ impl Collector {
             compression_ratio: ratio(self.payload, self.stored),
             definitions: self.definitions,
             heap: Heap {
-                peak_bytes: peak.bytes,
-                peak_time: peak.time,
-                live_bytes: replay.live_bytes(),
-                live_blocks: replay.live_blocks() as u64,
+                peak_bytes: exact.peak_bytes,
+                peak_time: (exact.peak_bytes == peak.bytes).then_some(peak.time),
+                live_bytes: exact.bytes_in_use,
+                live_blocks,
+                allocations: exact.allocations,
+                frees: exact.frees,
+                failed: exact.failed,
                 sites: replay.sites().count() as u64,
             },
             first_time: span.map(|(first, _)| first),
@@ -288,8 +309,9 @@ fn print_text(out: &mut impl Write, info: &Info) -> io::Result<()> {
     if let (Some(first), Some(last)) = (info.first_time, info.last_time) {
         writeln!(out, "time span     {}", seconds(last.saturating_sub(first)))?;
     }
-    let Heap { peak_bytes, peak_time, live_bytes, live_blocks, sites } = info.heap;
-    writeln!(out, "peak          {} at {}", bytes_text(peak_bytes), seconds(peak_time))?;
+    let Heap { peak_bytes, peak_time, live_bytes, live_blocks, sites, .. } = info.heap;
+    let when = peak_time.map_or("in a gap".to_owned(), |time| format!("at {}", seconds(time)));
+    writeln!(out, "peak          {} {when}", bytes_text(peak_bytes))?;
     let blocks = counted(live_blocks, "block");
     writeln!(out, "at the end    {} in {blocks}", bytes_text(live_bytes))?;
     writeln!(out, "sites         {}", grouped(sites))?;

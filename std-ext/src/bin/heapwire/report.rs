@@ -100,15 +100,30 @@ impl Answer<'_> {
         if peak.bytes != 0 {
             most += &format!(" at {}, reached by {}", self.time(peak.time), self.site(peak.site));
         }
+        let exact = replay.totals();
+        if exact.peak_bytes > peak.bytes {
+            most = format!("{} in a gap; outside of gaps {most}", bytes_text(exact.peak_bytes));
+        }
         print_line(out, "peak", &most)?;
-        print_line(out, "at the end", &in_blocks(replay.live_bytes(), replay.live_blocks()))?;
-
         let counts = replay.counts();
+        if replay.gaps().count == 0 {
+            let live = in_blocks(replay.live_bytes(), replay.live_blocks());
+            print_line(out, "at the end", &live)?;
+        } else {
+            let blocks = exact.allocations.saturating_sub(exact.frees);
+            print_line(out, "at the end", &in_blocks(exact.bytes_in_use, blocks))?;
+            let (allocs, frees) = (grouped(exact.allocations), grouped(exact.frees));
+            let counted =
+                format!("{allocs} allocations and {frees} frees, resizes included in both");
+            print_line(out, "recorder", &format!("counted {counted}"))?;
+        }
+
         let total = replay.sites().fold(0_u64, |sum, (_, site)| sum.saturating_add(site.bytes));
         let (total, allocs) = (bytes_text(total), counted(counts.allocs, "allocation"));
         let reallocs = counted(counts.reallocs, "reallocation");
         let frees = counted(counts.frees, "free");
-        print_line(out, "in all", &format!("{total} by {allocs} and {reallocs}; {frees}"))
+        let what = if replay.gaps().count == 0 { "in all" } else { "seen" };
+        print_line(out, what, &format!("{total} by {allocs} and {reallocs}; {frees}"))
     }
 
     fn print_unfreed(
