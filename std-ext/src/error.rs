@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use heapwire_core::ChunkError;
 
-use crate::convert::text::TextError;
-
 /// The result of this crate's functions.
 pub type Result<T, E = BinaryExportError> = std::result::Result<T, E>;
 
@@ -128,4 +126,36 @@ impl BinaryExportError {
     pub(crate) fn stream(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Stream { action, source }
     }
+}
+
+/// Why a text trace could not be read. Lines and columns count from 1, columns in bytes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// The input is something else: its first line has bytes that text does not have.
+    #[error("not a text trace: it begins with {found}")]
+    NotText {
+        /// The first bytes, quoted and escaped.
+        found: String,
+    },
+    /// A line does not say what it should.
+    #[error("line {line}, column {column}: found {found}, expected {expected}")]
+    Line {
+        /// The line.
+        line: u64,
+        /// Where in the line the trouble begins.
+        column: usize,
+        /// What stands there, quoted, escaped and shortened; or in words.
+        found: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The input could not be read.
+    #[error("could not read line {line}")]
+    Io {
+        /// The line that was being read.
+        line: u64,
+        /// Why.
+        source: io::Error,
+    },
 }

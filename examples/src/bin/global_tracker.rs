@@ -86,7 +86,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let found = leaks.iter().any(|leak| {
         let name = symbols.site(leak.site).to_string();
-        let all_of_it = (leak.fate, leak.blocks, leak.bytes) == (Fate::NeverFreed, 1, LEAKED as u64);
+        let all_of_it =
+            (leak.fate, leak.blocks, leak.bytes) == (Fate::NeverFreed, 1, LEAKED as u64);
         name == "cache that nobody empties" && all_of_it
     });
     assert!(found, "the leak was not found: {leaks:?}");

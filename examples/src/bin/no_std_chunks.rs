@@ -20,8 +20,7 @@ const BLOCKS: u64 = 300;
 /// What the device does: event after event into the chunk, and each full chunk onto the line.
 fn record<E>(mut line: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     let storage = [0; CHUNK];
-    let mut chunker =
-        Chunker::new(storage, Rows::new(), TinyTables::new(), Placement::EMBEDDED_32);
+    let mut chunker = Chunker::new(storage, Rows::new(), TinyTables::new(), Placement::EMBEDDED_32);
     for event in events() {
         // The size of the block that is freed, which an allocator knows: it keeps the totals exact.
         let freed = if matches!(event.kind, EventKind::Free { .. }) { 48 } else { 0 };

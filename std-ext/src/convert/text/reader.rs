@@ -1,4 +1,4 @@
-//! Lines out of a reader, each at most [`MAX_LINE`] long, and what can be wrong with them.
+//! Lines out of a reader, each at most [`MAX_LINE`] long.
 
 use std::io::{self, BufRead, Read};
 use std::str;
@@ -6,42 +6,11 @@ use std::str;
 use super::MAX_LINE;
 use super::fields::Mismatch;
 use super::line::parse;
+use crate::error::TextError;
 use crate::trace::Item;
 
 /// Bytes of the input that an error message shows at most.
 const EXCERPT: usize = 32;
-
-/// Why a text trace could not be read. Lines and columns count from 1, columns in bytes.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TextError {
-    /// The input is something else: its first line has bytes that text does not have.
-    #[error("not a text trace: it begins with {found}")]
-    NotText {
-        /// The first bytes, quoted and escaped.
-        found: String,
-    },
-    /// A line does not say what it should.
-    #[error("line {line}, column {column}: found {found}, expected {expected}")]
-    Line {
-        /// The line.
-        line: u64,
-        /// Where in the line the trouble begins.
-        column: usize,
-        /// What stands there, quoted, escaped and shortened; or in words.
-        found: String,
-        /// What should stand there.
-        expected: &'static str,
-    },
-    /// The input could not be read.
-    #[error("could not read line {line}")]
-    Io {
-        /// The line that was being read.
-        line: u64,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// Reads a trace from its text form. Memory stays within a few times [`MAX_LINE`].
 pub struct TextReader<R> {

@@ -46,8 +46,9 @@ mod writer;
 
 use heapwire_core::NameKind;
 
-pub use self::reader::{TextError, TextReader};
+pub use self::reader::TextReader;
 pub use self::writer::write_item;
+pub use crate::error::TextError;
 
 /// The longest line that is read or written, in bytes, its end not counted.
 pub const MAX_LINE: usize = 64 * 1024;
