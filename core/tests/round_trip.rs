@@ -187,16 +187,17 @@ fn tiny_tables_and_any_other_of_their_shape_understand_each_other() {
 
 #[test]
 fn more_events_than_16_bits_count_begin_another_narrow_chunk() {
-    // Two nibbles an event: the count is full before a narrow chunk's bytes are.
-    let free = |time| (Event { time, thread: 0, kind: EventKind::Free { address: 0, site: 0 } }, 0);
-    let events: Vec<Freeing> = (0..70_000).map(free).collect();
-    for size in [0xFFFF, 0x10000] {
-        let tables = VecTables::new(SMALL);
+    // Six bits an event: the count is full before a narrow chunk's bytes are.
+    let kind = EventKind::Free { address: 0, site: 1 };
+    let events: Vec<Freeing> =
+        (0..70_000).map(|_| (Event { time: 5, thread: 0, kind }, 0)).collect();
+    for (size, counts) in [(0xFFFF, &[65_535, 4_465][..]), (0x1_0000, &[70_000])] {
         let (chunks, lost) =
-            support::encode(&events, size, Columns::new(), tables, Placement::GLIBC_64);
+            support::encode(&events, size, Rows::new(), TinyTables::new(), Placement::EMBEDDED_32);
         assert!(lost.is_empty());
-        let decoded: Vec<Event> = chunks.iter().flat_map(|chunk| support::decode(chunk)).collect();
-        assert!(decoded.iter().eq(events.iter().map(|(event, _)| event)));
+        let decoded: Vec<Vec<Event>> = chunks.iter().map(|chunk| support::decode(chunk)).collect();
+        assert!(decoded.iter().map(Vec::len).eq(counts.iter().copied()));
+        assert!(decoded.iter().flatten().eq(events.iter().map(|(event, _)| event)));
     }
 }
 

@@ -1,4 +1,5 @@
 //! Runs each example as its user would, in an empty folder. They assert their own results.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use std::fs;
 use std::process::Command;

@@ -50,7 +50,7 @@ pub enum CompressionAlgorithm {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParallelConfig {
-    /// How many threads encode and compress; 0 for as many as there are processors.
+    /// How many threads encode and compress; 0 for as many as there are processors, up to 16.
     pub worker_threads: usize,
 }
 

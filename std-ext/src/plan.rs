@@ -12,6 +12,9 @@ pub const MIN_CAPTURE_CHUNK: usize = 1024;
 /// The most worker threads.
 const MAX_THREADS: usize = 256;
 
+/// The most worker threads that are used unasked: each holds up to 15 MB of events.
+const MAX_UNASKED_THREADS: usize = 16;
+
 /// How a capture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapturePlan {
@@ -91,7 +94,7 @@ fn resolve_threads(threads: usize) -> Result<usize> {
         return Ok(1);
     }
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(if threads == 0 { processors() } else { threads })
+    Ok(if threads == 0 { processors().min(MAX_UNASKED_THREADS) } else { threads })
 }
 
 /// How a capture is read.

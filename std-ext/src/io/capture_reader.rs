@@ -99,7 +99,7 @@ impl<R: Read> CaptureReader<R> {
         self.chunked
     }
 
-    /// Bytes handed out so far.
+    /// Bytes of the capture that were taken in so far.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
@@ -123,9 +123,9 @@ impl<R: Read> CaptureReader<R> {
         if wrong > tolerated {
             let shown = &found[..found.len().min(CAPTURE_MAGIC.len())];
             let what = format!(
-                "it begins with {:?}, expected {:?}",
-                shown.escape_ascii().to_string(),
-                CAPTURE_MAGIC.escape_ascii().to_string()
+                "it begins with \"{}\", expected \"{}\"",
+                shown.escape_ascii(),
+                CAPTURE_MAGIC.escape_ascii()
             );
             return Err(BinaryExportError::NotACapture { what });
         }

@@ -66,14 +66,15 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_enum, default_value = "zstd")]
     pub(crate) compression: Compression,
     /// How hard zstd tries, 1 to 22 [default: 3]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: Option<i32>,
     /// The largest chunk before compression, in bytes, or with K or M behind it
     /// [default: 256K, or 64K for chunked]
-    #[arg(long, value_name = "N", value_parser = byte_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = byte_count)]
     pub(crate) chunk_size: Option<usize>,
     /// Threads that encode and compress; 0 for one a processor
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0)]
     pub(crate) threads: usize,
 }
 

@@ -41,10 +41,11 @@ const CHART_HEIGHT: usize = 8;
 pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     let plan = CapturePlan::try_from(&IntegratedConfig::balanced())?;
     let file = AtomicFile::create(&args.output).map_err(Failure::io("create", &args.output))?;
-    let mut desktop = Desktop::new(TraceEncoder::new(file, plan)?);
+    let encoder = TraceEncoder::new(file, plan).map_err(Failure::of(&args.output))?;
+    let mut desktop = Desktop::new(encoder);
     let line = receive(args, &mut desktop)?;
     let Desktop { encoder, replay, symbols, peers } = desktop;
-    let (file, _) = encoder.finish()?;
+    let (file, _) = encoder.finish().map_err(Failure::of(&args.output))?;
     let bytes = file.commit().map_err(Failure::io("write", &args.output))?;
 
     let out = &mut io::stdout().lock();
@@ -86,7 +87,7 @@ fn receive(args: &DemoArgs, desktop: &mut Desktop) -> Result<LineStats, Failure>
     };
     let mut device = start()
         .map_err(|error| Failure::Other(format!("cannot start the demo's device: {error}")))?;
-    let received = take_in(NoisyLine::new(ours, args.noise, args.seed), &mut device, desktop);
+    let received = take_in(args, ours, &mut device, desktop);
     if received.is_err() {
         // It may be waiting for a reader that is gone.
         let _ = device.kill();
@@ -102,18 +103,20 @@ fn receive(args: &DemoArgs, desktop: &mut Desktop) -> Result<LineStats, Failure>
 
 /// Reads the line until the device has ended and nothing more comes.
 fn take_in(
+    args: &DemoArgs,
     line: impl Read,
     device: &mut Child,
     desktop: &mut Desktop,
 ) -> Result<LineStats, Failure> {
-    let mut reader = LineReader::new(line);
+    let mut reader = LineReader::new(NoisyLine::new(line, args.noise, args.seed));
     let mut decoder = PartDecoder::default();
     loop {
         let gone = device
             .try_wait()
             .map_err(|error| Failure::Other(format!("cannot watch the demo's device: {error}")))?
             .is_some();
-        let state = reader.poll(|chunk| decoder.decode(chunk, 0, desktop))?;
+        let polled = reader.poll(|chunk| decoder.decode(chunk, 0, desktop));
+        let state = polled.map_err(Failure::of(&args.output))?;
         if state == LineState::Closed || gone && state == LineState::Idle {
             return Ok(reader.stats());
         }

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Library(BinaryExportError),
     /// As `Library`, of this file.
     File { path: PathBuf, error: BinaryExportError },
+    /// The command line asks for what cannot be.
+    Usage(String),
     /// Our output was refused.
     Output(io::Error),
     /// Anything else, in a sentence.
@@ -35,10 +37,10 @@ impl Failure {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// A configuration that cannot be was on the command line.
+    /// 2 when the command line is to blame.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Library(BinaryExportError::InvalidConfig { .. }) => 2,
+            Self::Usage(_) => 2,
             _ => 1,
         }
     }
@@ -74,8 +76,16 @@ impl fmt::Display for Failure {
             Self::Library(error) => write!(f, "{}", escaped(&chain(error))),
             Self::File { path, error } => write!(f, "{path:?}: {}", escaped(&chain(error))),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
-            Self::Other(sentence) => write!(f, "{}", escaped(sentence)),
+            Self::Usage(sentence) | Self::Other(sentence) => write!(f, "{}", escaped(sentence)),
         }
+    }
+}
+
+/// The outcome, now that it was printed. What was found stays found when its reader has seen enough.
+pub(crate) fn told(printed: io::Result<()>, outcome: Outcome) -> Result<Outcome, Failure> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(outcome),
     }
 }
 

@@ -30,9 +30,45 @@ struct Imported {
 }
 
 pub(crate) fn run(args: &ImportArgs) -> Result<Outcome, Failure> {
-    let plan = CapturePlan::try_from(&config(args)).map_err(Failure::Library)?;
+    let plan = CapturePlan::try_from(&config(args)).map_err(usage)?;
     let (input, bar) = text_input::open(&args.input)?;
-    let reader = TextReader::new(input);
+    let imported = write(args, TextReader::new(input), plan);
+    // Before anything else is printed, success or not.
+    bar.finish_and_clear();
+    let Imported { events, definitions, bytes } = imported?;
+    eprintln!(
+        "imported {} and {}: {} in all, {:.2} bytes an event",
+        counted(events, "event"),
+        counted(definitions, "definition"),
+        bytes_text(bytes),
+        bytes as f64 / events as f64,
+    );
+    Ok(Outcome::Done)
+}
+
+/// A setting that cannot be, in the words of the command line.
+fn usage(error: BinaryExportError) -> Failure {
+    match error {
+        BinaryExportError::InvalidConfig { field, reason } => {
+            let option = match field {
+                "compression.algorithm" => "--compression",
+                "compression.level" => "--level",
+                "output_format.chunk_size" | "processing.chunk_size" => "--chunk-size",
+                "parallel.worker_threads" => "--threads",
+                other => other,
+            };
+            Failure::Usage(format!("{option} {reason}"))
+        }
+        error => Failure::Library(error),
+    }
+}
+
+/// Imports all that `reader` has to where the command line says.
+fn write<R: io::BufRead>(
+    args: &ImportArgs,
+    reader: TextReader<R>,
+    plan: CapturePlan,
+) -> Result<Imported, Failure> {
     let failed = |error| match error {
         BinaryExportError::NoDataToExport => {
             Failure::Other(format!("{:?}: the trace has no event", args.input))
@@ -43,24 +79,14 @@ pub(crate) fn run(args: &ImportArgs) -> Result<Outcome, Failure> {
         BinaryExportError::Stream { source, .. } => Failure::io("write", &args.output)(source),
         error => Failure::of(&args.input)(error),
     };
-    let imported = if is_stdio(&args.output) {
-        import(reader, BufWriter::new(io::stdout().lock()), plan).map_err(failed)?.1
-    } else {
-        let file = AtomicFile::create(&args.output).map_err(Failure::io("create", &args.output))?;
-        let (file, imported) = import(reader, file, plan).map_err(failed)?;
-        file.commit().map_err(Failure::io("write", &args.output))?;
-        imported
-    };
-    bar.finish_and_clear();
-    let Imported { events, definitions, bytes } = imported;
-    eprintln!(
-        "imported {} and {}: {} in all, {:.2} bytes an event",
-        counted(events, "event"),
-        counted(definitions, "definition"),
-        bytes_text(bytes),
-        bytes as f64 / events as f64,
-    );
-    Ok(Outcome::Done)
+    if is_stdio(&args.output) {
+        let out = BufWriter::new(io::stdout().lock());
+        return Ok(import(reader, out, plan).map_err(failed)?.1);
+    }
+    let file = AtomicFile::create(&args.output).map_err(Failure::io("create", &args.output))?;
+    let (file, imported) = import(reader, file, plan).map_err(failed)?;
+    file.commit().map_err(Failure::io("write", &args.output))?;
+    Ok(imported)
 }
 
 fn config(args: &ImportArgs) -> IntegratedConfig {

@@ -1,6 +1,6 @@
 //! `heapwire info`: what a capture holds.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use heapwire::heapwire_core::{COLUMN_COUNT, Chunk, ChunkKind};
 use heapwire::io::capture_reader::{Completeness, Damage};
@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::capture_input;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, told};
+use crate::json;
 use crate::report::{bytes_text, counted, grouped, time_text};
 
 /// Names of the lanes, in their order.
@@ -35,16 +36,18 @@ const LANES: [&str; COLUMN_COUNT] = [
 pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     let input = capture_input::open(&args.input)?;
     let mut collector = Collector::default();
-    let completeness = parse(input, &mut collector).map_err(Failure::of(&args.input))?;
+    let mut input = Counted { input, bytes: 0 };
+    let parsed = parse(&mut input, &mut collector);
+    let completeness = parsed.map_err(Failure::of(&args.input))?;
+    collector.stored = input.bytes;
     let info = collector.finish(&completeness);
     let mut out = io::stdout().lock();
     let printed = match args.json {
-        true => print_json(&mut out, &info),
+        true => json::print(&mut out, &info),
         false => print_text(&mut out, &info),
     };
-    printed.map_err(Failure::Output)?;
     let sound = info.complete && info.damage.is_empty();
-    Ok(if sound { Outcome::Done } else { Outcome::Finding })
+    told(printed, if sound { Outcome::Done } else { Outcome::Finding })
 }
 
 /// All that is told, in the order in which it is told.
@@ -52,12 +55,12 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
 struct Info {
     complete: bool,
     session: Option<SessionInfo>,
-    /// Bytes of all chunks as stored.
+    /// The capture's length.
     bytes: u64,
     chunks: Chunks,
     events: Events,
     bytes_per_event: Option<f64>,
-    /// Payload bytes before compression, over bytes as stored.
+    /// Bytes of coded events and definitions before compression, over the capture's length.
     compression_ratio: Option<f64>,
     definitions: u64,
     heap: Heap,
@@ -132,6 +135,20 @@ struct Lane {
     stored_bytes: u64,
 }
 
+/// Counts the bytes that are read.
+struct Counted<R> {
+    input: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
 #[derive(Default)]
 struct Collector {
     symbols: Symbols,
@@ -147,7 +164,6 @@ struct Collector {
 
 impl CaptureVisitor for Collector {
     fn chunk(&mut self, stored: &Chunk<'_>, _: u64, follows: Follows) -> heapwire::Result<()> {
-        self.stored += stored.bytes.len() as u64;
         match stored.header.kind {
             ChunkKind::Events => self.chunks.events += 1,
             ChunkKind::Definitions => self.chunks.definitions += 1,
@@ -259,11 +275,6 @@ impl Collector {
     }
 }
 
-fn print_json(out: &mut impl Write, info: &Info) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, info)?;
-    writeln!(out)
-}
-
 fn print_text(out: &mut impl Write, info: &Info) -> io::Result<()> {
     if let Some(session) = &info.session {
         let name = if session.device.is_empty() { "unnamed" } else { &session.device };
@@ -327,7 +338,11 @@ fn print_text(out: &mut impl Write, info: &Info) -> io::Result<()> {
     }
     writeln!(out, "size          {}", bytes_text(info.bytes))?;
     if let (Some(bytes), Some(ratio)) = (info.bytes_per_event, info.compression_ratio) {
-        writeln!(out, "              {bytes:.3} bytes an event, compressed to 1/{ratio:.2}")?;
+        let percent = 100.0 / ratio;
+        writeln!(
+            out,
+            "              {bytes:.3} bytes an event, {percent:.0} % of the coded events"
+        )?;
     }
     if info.lanes.iter().any(|lane| lane.raw_bytes > 0) {
         writeln!(out, "\nlane               raw bytes        stored  share")?;

@@ -14,6 +14,7 @@ mod dump;
 mod failure;
 mod import;
 mod info;
+mod json;
 #[cfg(all(feature = "serial", unix))]
 mod noise;
 #[cfg(all(feature = "serial", unix))]

@@ -2,7 +2,7 @@
 //! terminal.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,9 +12,10 @@ use crate::failure::{Failure, is_stdio};
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
 
-/// What compressed files begin with.
+/// What compressed files begin with: at most [`LONGEST_MAGIC`] bytes.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
+const LONGEST_MAGIC: usize = 4;
 
 /// Opens the input at `path`, `-` for standard input. The bar counts its bytes as they are stored; it
 /// is hidden when standard error is no terminal.
@@ -30,16 +31,26 @@ pub(crate) fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), Failu
         (Box::new(file), Some(metadata.len()).filter(|_| metadata.is_file()))
     };
     let bar = progress_bar(length);
-    let mut raw = BufReader::with_capacity(BUFFER, bar.wrap_read(raw));
-    let start = raw.fill_buf().map_err(|error| cannot("read", path, &error))?;
-    let input: Box<dyn BufRead> = if start.starts_with(&ZSTD_MAGIC) {
+    let mut raw = bar.wrap_read(raw);
+    let start = beginning(&mut raw).map_err(|error| cannot("read", path, &error))?;
+    let compressed = |magic: &[u8]| start.starts_with(magic);
+    let (is_zstd, is_gzip) = (compressed(&ZSTD_MAGIC), compressed(&GZIP_MAGIC));
+    let raw = BufReader::with_capacity(BUFFER, Cursor::new(start).chain(raw));
+    let input: Box<dyn BufRead> = if is_zstd {
         zstd_input(raw, path)?
-    } else if start.starts_with(&GZIP_MAGIC) {
+    } else if is_gzip {
         Box::new(BufReader::with_capacity(BUFFER, flate2::bufread::MultiGzDecoder::new(raw)))
     } else {
         Box::new(raw)
     };
     Ok((input, bar))
+}
+
+/// The first bytes, as many as tell what the input is. A pipe may bring them one by one.
+fn beginning(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(LONGEST_MAGIC);
+    input.take(LONGEST_MAGIC as u64).read_to_end(&mut start)?;
+    Ok(start)
 }
 
 #[cfg(feature = "zstd")]

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::args::ValidateArgs;
 use crate::capture_input;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, told};
+use crate::json;
 use crate::report::counted;
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<Outcome, Failure> {
@@ -18,8 +19,7 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Outcome, Failure> {
         true => print_json(&mut out, &report),
         false => print_text(&mut out, &report),
     };
-    printed.map_err(Failure::Output)?;
-    Ok(if report.is_valid { Outcome::Done } else { Outcome::Finding })
+    told(printed, if report.is_valid { Outcome::Done } else { Outcome::Finding })
 }
 
 fn print_text(out: &mut impl Write, report: &ValidationReport) -> io::Result<()> {
@@ -56,7 +56,7 @@ struct FindingJson<'a> {
 }
 
 fn print_json(out: &mut impl Write, report: &ValidationReport) -> io::Result<()> {
-    let json = ReportJson {
+    let report = ReportJson {
         valid: report.is_valid,
         chunks: report.chunks,
         events: report.events,
@@ -64,8 +64,7 @@ fn print_json(out: &mut impl Write, report: &ValidationReport) -> io::Result<()>
         warnings: findings_json(&report.warnings),
         further_findings: report.further_findings,
     };
-    serde_json::to_writer_pretty(&mut *out, &json)?;
-    writeln!(out)
+    json::print(out, &report)
 }
 
 fn findings_json(findings: &[Finding]) -> Vec<FindingJson<'_>> {

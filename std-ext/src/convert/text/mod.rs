@@ -86,7 +86,7 @@ mod tests {
 
     /// The lines of the module's documentation, one of each kind.
     fn documented_lines() -> String {
-        include_str!("text.rs")
+        include_str!("mod.rs")
             .lines()
             .map_while(|line| line.strip_prefix("//!"))
             .skip_while(|line| *line != " ```text")

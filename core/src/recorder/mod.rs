@@ -3,58 +3,21 @@
 //!
 //! The hook encodes in a critical section. Checksum and framing run in the drain, outside of it.
 
+mod clock;
+mod state;
+
+pub use clock::Clock;
+
 use core::cell::RefCell;
 
-use critical_section::Mutex;
-use embedded_io::Write;
-use heapless::{Deque, Vec};
-
-use crate::chunk::{Chunker, Pushed, seal};
-use crate::definition::{Definition, Name, NameKind, Session, put_definition};
+use crate::chunk::seal;
+use crate::definition::{Session, put_definition};
 use crate::event::{Event, EventKind, NO_SITE};
 use crate::frame::write_frame;
-use crate::lanes::Rows;
 use crate::shape::Placement;
-use crate::tables::TinyTables;
-
-/// Definitions are repeated after so many chunks of events, for readers that attach late. Every
-/// eighth costs 0.1 bytes an event with chunks of 256 bytes.
-const ANNOUNCE_EVERY: u32 = 8;
-
-/// A clock: a function that returns ticks, and how many bits it counts with before it wraps.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    ticks: fn() -> u64,
-    bits: u32,
-}
-
-impl Clock {
-    /// `bits` from 2 to 64, such as 24 for a SysTick timer. The clock must be read at least once in
-    /// half its range; an earlier time than the last is taken for a late report, not for a wrap.
-    #[must_use]
-    pub const fn new(ticks: fn() -> u64, bits: u32) -> Self {
-        let bits = if bits < 2 {
-            2
-        } else if bits > 64 {
-            64
-        } else {
-            bits
-        };
-        Self { ticks, bits }
-    }
-
-    /// The time at the start: what the clock shows, even if that is late in its range.
-    fn first(&self) -> u64 {
-        (self.ticks)() & (u64::MAX >> (64 - self.bits))
-    }
-
-    /// The time now, given the time before: the nearest to it that the clock may mean.
-    fn after(&self, last: u64) -> u64 {
-        let unused = 64 - self.bits;
-        let step = ((self.ticks)().wrapping_sub(last) << unused) as i64 >> unused;
-        last.wrapping_add_signed(step)
-    }
-}
+use critical_section::Mutex;
+use embedded_io::Write;
+use state::{ANNOUNCE_EVERY, State};
 
 /// What the hook does when all buffers are full.
 #[derive(Clone, Copy, Debug)]
@@ -68,31 +31,6 @@ pub enum WhenFull {
         /// What to do in between, outside the critical section: yield, sleep, drain.
         relax: fn(),
     },
-}
-
-/// A sealed chunk on its way, still without its checksum.
-#[derive(Clone, Debug)]
-struct Sealed<const SIZE: usize> {
-    bytes: [u8; SIZE],
-    body_len: usize,
-    events: u32,
-}
-
-#[derive(Debug)]
-struct State<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> {
-    chunker: Chunker<[u8; SIZE], Rows, TinyTables>,
-    queue: Deque<Sealed<SIZE>, QUEUED>,
-    /// A chunk in the chunker's storage that is complete, but has no place in the queue: its length
-    /// without checksum, and its events. Until it has, events are lost.
-    waiting: Option<(usize, u32)>,
-    scopes: Vec<&'static str, SCOPES>,
-    site: u32,
-    time: u64,
-    recording: bool,
-    session: Option<Session<'static>>,
-    /// Chunks of events since the definitions were sent.
-    chunks_since_announced: u32,
-    scopes_announced: usize,
 }
 
 /// Records events in 1 + `QUEUED` buffers of `SIZE` bytes: one being filled and the others sealed,
@@ -140,19 +78,7 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
     /// A recorder that does not record yet, for an allocator that places blocks so.
     #[must_use]
     pub const fn new(clock: Clock, placement: Placement) -> Self {
-        let state = State {
-            chunker: Chunker::new([0; SIZE], Rows::new(), TinyTables::new(), placement),
-            queue: Deque::new(),
-            waiting: None,
-            scopes: Vec::new(),
-            site: NO_SITE,
-            time: 0,
-            recording: false,
-            session: None,
-            chunks_since_announced: 0,
-            scopes_announced: 0,
-        };
-        let state = Mutex::new(RefCell::new(state));
+        let state = Mutex::new(RefCell::new(State::new(placement)));
         Self { state, clock, thread: || 0, when_full: WhenFull::Lose }
     }
 
@@ -341,83 +267,6 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
 /// Counters in a header that grow while definitions are sent: sequence, time, first event, lost to
 /// full buffers, allocations, frees, failed, bytes in use, peak.
 const COUNTERS: usize = 9;
-
-impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> State<SIZE, QUEUED, SCOPES> {
-    /// Records an event; false when it has to wait. It is lost rather than refused if `last`.
-    fn record(&mut self, event: &Event, freed: u64, last: bool) -> bool {
-        self.time = event.time;
-        self.enqueue();
-        if self.waiting.is_none() {
-            match self.chunker.push(event, freed) {
-                Pushed::Written => return true,
-                Pushed::TooLarge => {
-                    self.chunker.lose(&event.kind, freed);
-                    return true;
-                }
-                Pushed::Full => self.seal(),
-            }
-            if self.waiting.is_none() && self.chunker.push(event, freed) == Pushed::Written {
-                return true;
-            }
-        }
-        if last {
-            self.chunker.lose(&event.kind, freed);
-        }
-        last
-    }
-
-    /// Completes the open chunk and queues it if there is a place.
-    fn seal(&mut self) {
-        let events = self.chunker.pending_events();
-        if let Some(body_len) = self.chunker.close() {
-            self.waiting = Some((body_len, events));
-        }
-        self.enqueue();
-    }
-
-    /// Moves a waiting chunk into the queue if there is a place.
-    fn enqueue(&mut self) {
-        if let Some((body_len, events)) = self.waiting
-            && !self.queue.is_full()
-        {
-            let sealed = Sealed { bytes: *self.chunker.storage(), body_len, events };
-            self.waiting = self.queue.push_back(sealed).err().map(|_| (body_len, events));
-        }
-    }
-
-    /// The next chunk to send, and whether definitions are due before it.
-    fn next(&mut self) -> Option<(Sealed<SIZE>, bool)> {
-        let sealed = self.queue.pop_front()?;
-        self.enqueue();
-        let announce = self.chunks_since_announced >= ANNOUNCE_EVERY
-            || self.scopes_announced < self.scopes.len();
-        if announce {
-            self.chunks_since_announced = 0;
-            self.scopes_announced = self.scopes.len();
-        }
-        self.chunks_since_announced += 1;
-        Some((sealed, announce))
-    }
-
-    /// The definitions to announce, by number.
-    fn definition(&self, item: usize) -> Option<Definition<'static>> {
-        let Some(scope) = item.checked_sub(1) else {
-            return self.session.map(Definition::Session);
-        };
-        let text = self.scopes.get(scope)?;
-        Some(Definition::Name(Name { kind: NameKind::Scope, id: item as u32, text }))
-    }
-
-    /// The site of a scope's name: its number among the names, from 1.
-    fn site_of(&mut self, name: &'static str) -> u32 {
-        let known = self.scopes.iter().position(|scope| *scope == name);
-        let at = known.or_else(|| {
-            self.scopes.push(name).ok()?;
-            self.scopes.len().checked_sub(1)
-        });
-        at.map_or(NO_SITE, |at| at as u32 + 1)
-    }
-}
 
 /// While it lives, events come from its site. Returned by [`Recorder::scope`].
 #[derive(Debug)]

@@ -1,0 +1,13 @@
+//! Captures: what goes in comes out, whatever the settings, whoever reads or writes them, and whatever
+//! happens to their bytes.
+
+mod alloc;
+mod corruption;
+mod failing_io;
+mod golden;
+mod hostile;
+mod matrix;
+mod memory;
+mod sizes;
+mod splits;
+mod trackers;

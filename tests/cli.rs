@@ -1,0 +1,20 @@
+//! The `heapwire` command as a process: what it prints, how it ends, what it leaves behind.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod cli {
+    mod command;
+    mod damage;
+    #[cfg(unix)]
+    mod demo;
+    mod import_dump;
+    mod info_validate;
+    #[cfg(unix)]
+    mod killed;
+    #[cfg(target_os = "linux")]
+    mod memory;
+    mod nonsense;
+    #[cfg(target_os = "linux")]
+    mod outputs;
+    mod terminal;
+    mod traces;
+}
