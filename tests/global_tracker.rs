@@ -153,7 +153,6 @@ fn a_reallocation_recorded_late_does_not_make_a_capture_invalid() {
     // Moved to 0x2000 by one thread; another gets 0x1000 and reports first.
     RACING.allocated(0x1000, 30);
     RACING.reallocated(0x1000, 100, 0x2000, 200);
-    RACING.freed(0x1000, 30);
     for i in 0..100_000 {
         RACING.allocated(0x10_0000 + i * 7919 * 16 % 0x100_0000, i * 31 % 1000);
     }

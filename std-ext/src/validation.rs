@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use heapwire_core::{Chunk, ChunkKind, StreamPosition};
+use heapwire_core::format::INDEX_EVERY;
+use heapwire_core::{Chunk, ChunkKind, EventKind, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
@@ -19,6 +20,11 @@ use crate::trace::replay::LiveBlocks;
 
 /// The most findings that are kept; a hostile file could have one for every few bytes.
 const MAX_FINDINGS: usize = 1000;
+
+/// Totals are recounted while no more blocks are live than this, and [`BLOCKS_PER_BYTE`] more for each
+/// byte read: a kilobyte of a hostile file could otherwise be a gigabyte of live blocks.
+const FREE_BLOCKS: u64 = 1 << 19;
+const BLOCKS_PER_BYTE: u64 = 4;
 
 /// What a capture is like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +119,8 @@ struct Validator {
     report: ValidationReport,
     positions: Positions,
     live: LiveBlocks,
-    /// Whether every block freed so far was seen allocated: only then are totals to be recounted.
+    /// Whether every block so far was seen allocated before it was freed, and freed before it was
+    /// allocated again: only then are totals to be recounted.
     exact: bool,
     /// Chunks since the last index chunk.
     unindexed: Vec<IndexEntry>,
@@ -225,7 +232,10 @@ impl CaptureVisitor for Validator {
             ChunkKind::Index => {}
         }
         if matches!(stored.header.kind, ChunkKind::Events | ChunkKind::Definitions) {
-            self.unindexed.push(IndexEntry::new(&stored.header, stored.bytes.len() as u64));
+            // One more than an index lists is enough to contradict any.
+            if self.unindexed.len() <= INDEX_EVERY {
+                self.unindexed.push(IndexEntry::new(&stored.header, stored.bytes.len() as u64));
+            }
             self.chunks += 1;
             self.events += u64::from(stored.header.events);
         }
@@ -234,9 +244,17 @@ impl CaptureVisitor for Validator {
 
     fn item(&mut self, item: Item<'_>) -> Result<()> {
         if let Item::Event(event) = item {
-            let known = self.live.blocks();
-            let freed = self.live.apply(&event);
-            self.exact &= !frees_unknown(&event.kind, known, self.live.blocks());
+            let mut freed = 0;
+            if self.exact {
+                let before = self.live.blocks();
+                freed = self.live.apply(&event);
+                let after = self.live.blocks();
+                let most = FREE_BLOCKS.saturating_add(self.offset.saturating_mul(BLOCKS_PER_BYTE));
+                self.exact = is_consistent(&event.kind, before, after) && after as u64 <= most;
+                if !self.exact {
+                    self.live = LiveBlocks::new();
+                }
+            }
             self.positions.count(&event, freed);
         }
         Ok(())
@@ -264,12 +282,12 @@ impl CaptureVisitor for Validator {
     }
 }
 
-/// Whether an event freed or resized a block that was not among the live ones.
-fn frees_unknown(kind: &heapwire_core::EventKind, before: usize, after: usize) -> bool {
-    use heapwire_core::EventKind;
+/// Whether an event fits the live blocks: `before` it and `after` it there were so many.
+fn is_consistent(kind: &EventKind, before: usize, after: usize) -> bool {
     match kind {
-        EventKind::Free { .. } => after == before,
-        EventKind::Realloc { .. } => after != before,
-        _ => false,
+        EventKind::Alloc { .. } => after > before,
+        EventKind::Free { .. } => after < before,
+        EventKind::Realloc { .. } => after == before,
+        _ => true,
     }
 }

@@ -151,7 +151,7 @@ fn check_cut(original: &Original, cut: usize) {
     let (salvaged, completeness) = result.expect("a capture");
     let whole: Vec<_> = original.parts.iter().filter(|range| range.end <= cut).collect();
     let pieces = whole.iter().filter(|range| original.is_piece(range)).count();
-    assert_eq!(salvaged.pieces[..], original.pieces[..pieces], "cut at {cut}");
+    assert!(salvaged.pieces[..] == original.pieces[..pieces], "cut at {cut}");
     assert_eq!(salvaged.damage, [], "cut at {cut}");
     // The end chunk counts only with its tail, which is what is cut when it is whole.
     let whole = &whole[..whole.len().min(original.parts.len() - 1)];
@@ -185,8 +185,9 @@ fn every_flipped_bit_is_found_and_all_other_chunks_are_read() {
 fn check_flip(original: &Original, bytes: &[u8], at: usize) {
     let (salvaged, completeness) = salvage(bytes).expect("still a capture");
     let read: Vec<&Piece> = salvaged.pieces.iter().collect();
-    assert_eq!(read, original.pieces_apart_from(at), "flip in byte {at}");
-    let covers = |damage: &Damage| (damage.offset..damage.offset + damage.length).contains(&(at as u64));
+    assert!(read == original.pieces_apart_from(at), "flip in byte {at}");
+    let covers =
+        |damage: &Damage| (damage.offset..damage.offset + damage.length).contains(&(at as u64));
     let cut_before = matches!(completeness, Completeness::CutOff { offset } if offset <= at as u64);
     assert!(salvaged.damage.iter().any(covers) || cut_before, "flip in byte {at}: {salvaged:?}");
     assert!(salvaged.damage.len() <= 1, "flip in byte {at}: {:?}", salvaged.damage);
@@ -228,7 +229,7 @@ fn random_changes_are_found_and_what_is_whole_is_read() {
                 let is_whole = |piece: &&Piece| contains(&bytes, &piece.bytes);
                 let whole: Vec<&Piece> = original.pieces.iter().filter(is_whole).collect();
                 let read: Vec<&Piece> = salvaged.pieces.iter().collect();
-                assert_eq!(read, whole, "seed {seed}");
+                assert!(read == whole, "seed {seed}: {} of {}", read.len(), whole.len());
                 assert_invalid(&validate(&bytes[..]).expect("a capture"), bytes.len());
             }
             Err(BinaryExportError::NotACapture { .. }) => assert!(in_magic > 0, "seed {seed}"),
@@ -261,7 +262,8 @@ fn repeated_chunks_are_known_and_not_read_twice() {
     let mut config = ParserConfig::default();
     config.salvage = true;
     let parsed = BinaryDataParser::new(config).parse_streaming(&bytes[..]).expect("reads");
-    let expected: Vec<_> = original.pieces.iter().flat_map(|p| &p.content.events).copied().collect();
+    let expected: Vec<_> =
+        original.pieces.iter().flat_map(|p| &p.content.events).copied().collect();
     assert_eq!(parsed.trace.events().expect("decodes"), expected);
     assert_eq!(parsed.gaps, []);
     let report = validate(&bytes[..]).expect("a capture");

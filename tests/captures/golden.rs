@@ -64,7 +64,8 @@ fn captures_of_every_version_dump_to_the_same_text() {
                 continue;
             }
             let capture = fs::read(&path).expect("readable");
-            let text = fs::read_to_string(path.with_extension("txt")).expect("its text is beside it");
+            let text =
+                fs::read_to_string(path.with_extension("txt")).expect("its text is beside it");
             assert!(dump(&capture) == text, "{path:?} reads otherwise than when it was written");
             let report = validate_binary_file(&path).expect("readable");
             assert!(report.is_valid && report.warnings.is_empty(), "{path:?}: {report:?}");
@@ -101,6 +102,7 @@ fn write_golden() {
 
 fn create(path: &Path, bytes: &[u8]) {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = file.unwrap_or_else(|error| panic!("golden files are written once: {path:?}: {error}"));
+    let mut file =
+        file.unwrap_or_else(|error| panic!("golden files are written once: {path:?}: {error}"));
     file.write_all(bytes).expect("written");
 }

@@ -7,13 +7,14 @@ use heapwire::io::capture_reader::Damage;
 use heapwire::io::capture_writer::CaptureWriter;
 use heapwire::io::codec::{Compression, Compressor};
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
+use heapwire::tables::HeapTables;
 use heapwire::trace::Item;
 use heapwire::validation::validate;
 use heapwire::{BinaryDataParser, ParserConfig};
 use heapwire_core::format::{CAPTURE_HEADER_LEN, CRC_LEN, END_MAGIC, MAX_CHUNK, MAX_HEADER};
 use heapwire_core::{
-    COLUMN_COUNT, ChunkHeader, ChunkKind, Codec, HeapTotals, Layout, Losses, ModelSpec, Placement,
-    Shape, emit_chunk, varint,
+    COLUMN_COUNT, Chunk, ChunkHeader, ChunkKind, Chunker, Codec, Columns, Event, EventKind,
+    HeapTotals, Layout, Losses, ModelSpec, Placement, Pushed, Shape, emit_chunk, varint,
 };
 use heapwire_tests::sample::{self, Random};
 use heapwire_tests::{CODECS, import, plan};
@@ -132,13 +133,15 @@ fn any_model() -> impl Strategy<Value = ModelSpec> {
     let table = || 0_u8..=12;
     let shape = (table(), table(), table(), table(), table(), 0_u8..=6);
     let placement = (0_u8..=12, any::<u8>(), any::<u8>(), prop::sample::select(vec![16, 32, 64]));
-    (shape, placement).prop_map(|(shape, (granule_bits, overhead, least_granules, address_bits))| {
-        let (blocks, contexts, sizes, lists, holes, threads) = shape;
-        ModelSpec {
-            shape: Shape { blocks, contexts, sizes, lists, holes, threads },
-            placement: Placement { granule_bits, overhead, least_granules, address_bits },
-        }
-    })
+    (shape, placement).prop_map(
+        |(shape, (granule_bits, overhead, least_granules, address_bits))| {
+            let (blocks, contexts, sizes, lists, holes, threads) = shape;
+            ModelSpec {
+                shape: Shape { blocks, contexts, sizes, lists, holes, threads },
+                placement: Placement { granule_bits, overhead, least_granules, address_bits },
+            }
+        },
+    )
 }
 
 fn any_header() -> impl Strategy<Value = ChunkHeader> {
@@ -150,7 +153,8 @@ fn any_header() -> impl Strategy<Value = ChunkHeader> {
     let how = (any_kind(), layouts, codecs, events, any_model());
     (how, place, counts).prop_map(|((kind, layout, codec, events, model), place, counts)| {
         let (stream, epoch, sequence, time) = place;
-        let [first_event, full, link, allocations, frees, failed, bytes_in_use, peak_bytes] = counts;
+        let [first_event, full, link, allocations, frees, failed, bytes_in_use, peak_bytes] =
+            counts;
         ChunkHeader {
             kind,
             layout,
@@ -240,7 +244,9 @@ proptest! {
 fn lanes_that_claim_more_than_there_is() {
     for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
         let events = header(ChunkKind::Events, Layout::Columns, codec, 1000);
-        for claim in [1 << 20, MAX_CHUNK as u64, MAX_CHUNK as u64 + 1, u64::from(u32::MAX), u64::MAX] {
+        for claim in
+            [1 << 20, MAX_CHUNK as u64, MAX_CHUNK as u64 + 1, u64::from(u32::MAX), u64::MAX]
+        {
             for raw_only in [false, true] {
                 let pair = if raw_only { [claim, 10] } else { [claim, claim] };
                 let table = varints(&pair.repeat(COLUMN_COUNT));
@@ -288,48 +294,37 @@ fn bombs_within_the_limits() {
     }
 }
 
-/// A kilobyte of file that is 30 million allocations when unpacked.
+/// A few kilobytes of file that are millions of live blocks when unpacked.
 #[test]
 fn a_few_bytes_that_are_many_live_blocks() {
-    let live = |events: u32, lane_len: usize| {
-        // In columns, as many equal tags and time steps of 0 as there are events.
-        let mut lanes = vec![Vec::new(); COLUMN_COUNT];
-        lanes[0] = vec![0; lane_len];
-        lanes[1] = vec![0; lane_len];
-        (events, lanes)
-    };
-    // Which tags are common is the model's business: try every byte as the only one.
-    let mut most_items = 0;
-    for tag in 0..=255_u8 {
-        let (events, mut lanes) = live(200, 100);
-        lanes[0].fill(tag);
-        let payload = columns(&lanes, Codec::None, None);
-        let bytes = file(&[chunk(&header(ChunkKind::Events, Layout::Columns, Codec::None, events), &payload)]);
-        most_items = most_items.max(survive(&bytes).0);
-    }
-    println!("{most_items} events of 200");
-}
-
-fn columns(lanes: &[Vec<u8>], codec: Codec, compression: Option<Compression>) -> Vec<u8> {
-    let mut lengths = Vec::new();
-    let mut stored = Vec::new();
-    for lane in lanes {
-        lengths.push(lane.len() as u64);
-        let packed = compression.map(|compression| pack(lane, compression));
-        let bytes = packed.filter(|packed| packed.len() < lane.len()).unwrap_or_else(|| lane.clone());
-        if codec != Codec::None {
-            lengths.push(bytes.len() as u64);
+    let tables = HeapTables::for_encoding(Shape::DENSE);
+    let storage = vec![0; MAX_CHUNK / 4];
+    let mut chunker = Chunker::new(storage, Columns::new(), tables, Placement::GLIBC_64);
+    for i in 0..6_000_000 {
+        let kind = EventKind::Alloc { address: 4096 + 32 * i, size: 24, site: 1 };
+        if chunker.push(&Event { time: 0, thread: 0, kind }, 0) != Pushed::Written {
+            break;
         }
-        stored.extend(bytes);
     }
-    [varints(&lengths), stored].concat()
+    let sealed = chunker.seal().expect("events are pending");
+    let unpacked = Chunk::parse(sealed, heapwire_core::crc32).expect("sealed a moment ago");
+    for (_, compression) in PACKED {
+        let mut compressor = Compressor::new(compression).expect("a codec");
+        let packed = compressor.pack(&unpacked.header, unpacked.payload).expect("packs");
+        let bytes = file(&[chunk(&packed.header, &packed.payload)]);
+        assert!(bytes.len() < 40_000, "{}", bytes.len());
+        let (items, most) = survive(&bytes);
+        println!("{} bytes are {items} live blocks, read in {most} bytes of memory", bytes.len());
+        assert!(items > 3_000_000, "{items}");
+    }
 }
 
 #[test]
 fn end_marks_and_indexes_that_claim_much() {
     let counts = [0, 1, u64::from(u32::MAX), u64::MAX];
     for count in counts {
-        let end = chunk(&header(ChunkKind::End, Layout::Rows, Codec::None, 0), &varints(&[count; 4]));
+        let end =
+            chunk(&header(ChunkKind::End, Layout::Rows, Codec::None, 0), &varints(&[count; 4]));
         let len = end.len() as u32;
         let tail = [&len.to_le_bytes()[..], &END_MAGIC].concat();
         survive(&file(&[end, tail]));

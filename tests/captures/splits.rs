@@ -170,6 +170,11 @@ fn a_noisy_line_brings_only_chunks_that_were_sent() {
         }
         let (received, _) = chunks(&noisy[..]);
         assert!(received.iter().all(|chunk| sent.contains(chunk)), "seed {seed}");
-        assert!(received.len() + 45 > sent.len(), "seed {seed}: {} of {}", received.len(), sent.len());
+        assert!(
+            received.len() + 45 > sent.len(),
+            "seed {seed}: {} of {}",
+            received.len(),
+            sent.len()
+        );
     }
 }

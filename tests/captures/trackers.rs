@@ -68,7 +68,8 @@ fn content(trace: &Trace) -> Content {
 }
 
 fn held(source: &impl ChunkSource) -> Content {
-    let (capture, _) = export(&source.snapshot(), Vec::new(), &plan(1 << 20, ZSTD)).expect("exports");
+    let (capture, _) =
+        export(&source.snapshot(), Vec::new(), &plan(1 << 20, ZSTD)).expect("exports");
     Content::of_capture(&capture)
 }
 

@@ -65,8 +65,8 @@ pub struct CaptureReader<R> {
     offset: u64,
     ended: bool,
     chunked: bool,
-    /// Damage to report before anything else.
-    pending: Option<Damage>,
+    /// What is wrong with the file header, which has not been taken yet then.
+    header_error: Option<ChunkError>,
     budget: u64,
     completeness: Completeness,
 }
@@ -85,7 +85,7 @@ impl<R: Read> CaptureReader<R> {
             offset: 0,
             ended: false,
             chunked: false,
-            pending: None,
+            header_error: None,
             budget: RESYNC_BUDGET,
             completeness: Completeness::CutOff { offset: 0 },
         };
@@ -144,12 +144,12 @@ impl<R: Read> CaptureReader<R> {
             return Err(BinaryExportError::UnsupportedVersion { found: version, newest });
         }
         if header != file_header(self.chunked) {
-            let error = match stored == computed {
+            // Nor is its length to be relied on: a byte of it may be missing.
+            self.header_error = Some(match stored == computed {
                 true => ChunkError::InvalidField { field: "file header", found: 0 },
                 false => ChunkError::ChecksumMismatch { stored, computed },
-            };
-            let length = CAPTURE_HEADER_LEN as u64;
-            self.pending = Some(Damage { offset: 0, length, error });
+            });
+            return Ok(());
         }
         self.take(CAPTURE_HEADER_LEN);
         self.completeness = Completeness::CutOff { offset: self.offset };
@@ -162,8 +162,8 @@ impl<R: Read> CaptureReader<R> {
     /// # Errors
     /// When the input cannot be read.
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>> {
-        if let Some(damage) = self.pending.take() {
-            return Ok(Some(Part::Damage(damage)));
+        if let Some(error) = self.header_error.take() {
+            return self.skip_damage(error);
         }
         self.fill(Chunk::PREFIX)?;
         if self.rest().is_empty() {

@@ -8,7 +8,7 @@ use heapwire_core::format::{
 };
 use heapwire_core::{ChunkHeader, ChunkKind, Codec, Layout, ModelSpec, StreamPosition, emit_chunk};
 
-use super::index::{EndMark, Index, IndexEntry};
+use super::index::{EndMark, Index, IndexEntry, MAX_STREAMS};
 
 /// The file header of a capture.
 pub(super) fn file_header(chunked: bool) -> [u8; CAPTURE_HEADER_LEN] {
@@ -71,8 +71,12 @@ impl<W: Write> CaptureWriter<W> {
     /// Completes the capture: index and end mark, which says where the streams stand.
     ///
     /// # Errors
-    /// When `out` refuses.
+    /// When `out` refuses, or there are more streams than 65,536.
     pub fn finish(mut self, streams: &[StreamPosition]) -> io::Result<(W, u64)> {
+        if streams.len() > MAX_STREAMS {
+            let message = format!("{} streams, expected at most {MAX_STREAMS}", streams.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         if !self.index.entries.is_empty() {
             self.write_index()?;
         }

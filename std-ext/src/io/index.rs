@@ -1,9 +1,13 @@
 //! The index and the end mark of a capture: where its chunks are, and how everything stood at the
 //! end. Both are chunks of their own; FORMAT.md tells their fields.
 
+use heapwire_core::format::INDEX_EVERY;
 use heapwire_core::{ChunkHeader, ChunkKind, HeapTotals, Losses, StreamPosition};
 
 use super::varints::{put, take};
+
+/// The most streams that an end mark tells of. Each takes 88 bytes of memory, and 11 of the file.
+pub(super) const MAX_STREAMS: usize = 1 << 16;
 
 /// Where a chunk is in a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,9 @@ impl Index {
         let bytes = &mut payload;
         let mut index = Self { previous: take(bytes)?, entries: Vec::new() };
         while !bytes.is_empty() {
+            if index.entries.len() == INDEX_EVERY {
+                return None;
+            }
             let length = take(bytes)?;
             let (kind, rest) = bytes.split_first()?;
             *bytes = rest;
@@ -121,7 +128,7 @@ impl EndMark {
     pub fn from_payload(mut payload: &[u8]) -> Option<Self> {
         let bytes = &mut payload;
         let (last_index, chunks, events) = (take(bytes)?, take(bytes)?, take(bytes)?);
-        let count = take(bytes)?;
+        let count = take(bytes).filter(|&count| count <= MAX_STREAMS as u64)?;
         let mut streams = Vec::new();
         for _ in 0..count {
             streams.push(StreamPosition {

@@ -155,6 +155,12 @@ impl<W: Write> TraceEncoder<W> {
         Ok(())
     }
 
+    /// Says how the heap stands before the next event: a source may know better than the events tell,
+    /// of blocks that were allocated where no event tells of it.
+    pub(super) fn stand(&mut self, totals: HeapTotals) {
+        self.position.totals = totals;
+    }
+
     /// Completes the batch; when there is one for each worker, they work.
     fn next_batch(&mut self) -> Result<()> {
         self.seal_definitions()?;

@@ -3,13 +3,14 @@
 
 use std::io::Write;
 
-use heapwire_core::StreamPosition;
+use heapwire_core::{ChunkKind, StreamPosition};
 
 use super::encode::TraceEncoder;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::Compressor;
 use crate::plan::CapturePlan;
+use crate::trace::continuity::{Continuity, Follows};
 use crate::trace::decode::for_each_item;
 use crate::trace::source::Chunks;
 
@@ -60,10 +61,27 @@ fn move_chunks<W: Write>(
 fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, u64)> {
     let mut encoder = TraceEncoder::new(out, *plan)?;
     let mut tables = None;
+    let mut continuity = Continuity::new();
+    let mut first_stream = None;
+    let mut single = true;
     chunks.for_each(|chunk| {
+        let header = &chunk.header;
+        if header.kind == ChunkKind::Events {
+            // Several streams become one, in which a gap of one of them has no place.
+            single &= header.stream == *first_stream.get_or_insert(header.stream);
+            match continuity.follow(header) {
+                Follows::AfterGap(gap) if single => encoder.resume(header, gap.chunks)?,
+                Follows::Restart if single => encoder.resume(header, 0)?,
+                _ if single => encoder.stand(header.totals),
+                _ => {}
+            }
+        }
         let length = chunk.bytes.len() as u64;
         for_each_item(chunk, &mut tables, |item| encoder.push(&item))?
             .map_err(|source| BinaryExportError::Damaged { offset: 0, length, source })
     })?;
+    if let (true, Some([position])) = (single, chunks.positions()) {
+        encoder.stand(position.totals);
+    }
     encoder.finish()
 }
