@@ -7,7 +7,7 @@
 use super::{Fields, Lane, LaneReader, Lanes, UNCOMMON};
 use crate::header::Layout;
 use crate::tag::Tag;
-use crate::varint::{self, MAX_VARINT};
+use crate::varint;
 
 /// Lanes of a columns payload, in this order: tags, uncommon tags, times, long times, then threads,
 /// sites, sizes, addresses, depths, agos, others.
@@ -24,9 +24,6 @@ const ESCAPE: u8 = 15;
 
 /// Bytes kept for the table of lane lengths: no length is larger than a chunk (24 bits).
 const TABLE_ROOM: usize = COLUMN_COUNT * 4;
-
-/// The most bytes that one event adds to one lane: two varints.
-const MOST_IN_LANE: usize = 2 * MAX_VARINT;
 
 /// A full lane is given room from the others as long as 1 byte in this many is free.
 const SPREAD_LIMIT: usize = 64;
@@ -85,8 +82,6 @@ pub struct Columns {
     /// Nibbles in the tags' and the times' lanes.
     tags: usize,
     times: usize,
-    /// Events that have room in every lane for certain, so that none need be measured.
-    certain: usize,
 }
 
 impl Columns {
@@ -94,7 +89,7 @@ impl Columns {
     #[must_use]
     pub const fn new() -> Self {
         let empty = Room { start: 0, len: 0, end: 0 };
-        Self { start: 0, lanes: [empty; COLUMN_COUNT], tags: 0, times: 0, certain: 0 }
+        Self { start: 0, lanes: [empty; COLUMN_COUNT], tags: 0, times: 0 }
     }
 
     /// Bytes that the event adds to each lane.
@@ -235,15 +230,10 @@ impl Lanes for Columns {
 
     #[inline]
     fn write(&mut self, storage: &mut [u8], fields: &Fields) -> bool {
-        if self.certain == 0 {
-            let needs = self.measure(fields);
-            if !self.make_room(storage, &needs) {
-                return false;
-            }
-            let least = self.lanes.iter().map(Room::free).min().unwrap_or(0);
-            self.certain = least / MOST_IN_LANE;
+        let needs = self.measure(fields);
+        if !self.make_room(storage, &needs) {
+            return false;
         }
-        self.certain = self.certain.saturating_sub(1);
         for &tag in fields.tags() {
             let nibble = nibble(tag);
             self.push_nibble(storage, TAGS, self.tags, nibble);
