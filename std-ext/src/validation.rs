@@ -209,16 +209,26 @@ impl Validator {
         if self.damaged {
             return;
         }
-        let streams: Vec<StreamPosition> = self.positions.all();
-        let counted = EndMark {
-            last_index: self.last_index,
-            chunks: self.chunks,
-            events: self.events,
-            streams: if self.exact { streams } else { end.streams.clone() },
-        };
-        if counted != *end {
-            let (found, expected) = (format!("{end:?}"), format!("{counted:?}"));
-            self.contradiction(self.offset, "the end mark's counts", &found, &expected);
+        let counts = [
+            ("the offset of the last index", end.last_index, self.last_index),
+            ("the number of chunks", end.chunks, self.chunks),
+            ("the number of events", end.events, self.events),
+        ];
+        for (what, found, expected) in counts {
+            if found != expected {
+                let what = format!("{what} in the end mark");
+                self.contradiction(self.offset, &what, &found.to_string(), &expected.to_string());
+            }
+        }
+        let counted = self.positions.all();
+        if self.exact && end.streams != counted {
+            let differs =
+                |(found, expected): &(&StreamPosition, &StreamPosition)| found != expected;
+            let (found, expected) = match end.streams.iter().zip(&counted).find(differs) {
+                Some((found, expected)) => (format!("{found:?}"), format!("{expected:?}")),
+                None => (end.streams.len().to_string(), format!("{} streams", counted.len())),
+            };
+            self.contradiction(self.offset, "a stream in the end mark", &found, &expected);
         }
     }
 }
@@ -228,8 +238,7 @@ impl CaptureVisitor for Validator {
         self.offset = offset;
         match stored.header.kind {
             ChunkKind::Events => self.check_events(stored, offset, follows),
-            ChunkKind::Definitions | ChunkKind::End => {}
-            ChunkKind::Index => {}
+            ChunkKind::Definitions | ChunkKind::Index | ChunkKind::End => {}
         }
         if matches!(stored.header.kind, ChunkKind::Events | ChunkKind::Definitions) {
             // One more than an index lists is enough to contradict any.

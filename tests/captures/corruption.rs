@@ -203,7 +203,7 @@ fn check_flip(original: &Original, bytes: &[u8], at: usize) {
 /// Changes, inserts or removes one byte; returns where.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) -> usize {
     let at = random.below(bytes.len());
-    let byte = random.next() as u8;
+    let byte = random.number() as u8;
     match random.below(3) {
         0 => bytes[at] ^= byte.max(1),
         1 => bytes.insert(at, byte),

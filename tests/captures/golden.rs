@@ -94,7 +94,7 @@ fn write_golden() {
     let folder = folder(CAPTURE_VERSION);
     fs::create_dir_all(&folder).expect("can be created");
     for (name, plan) in plans() {
-        let capture = import(sample::text(1000).as_bytes(), plan).expect("imported");
+        let capture = import(sample::text(400).as_bytes(), plan).expect("imported");
         create(&folder.join(name).with_extension("txt"), dump(&capture).as_bytes());
         create(&folder.join(name).with_extension("hwcap"), &capture);
     }

@@ -187,7 +187,7 @@ fn any_payload() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
     fn any_bytes_behind_a_valid_header(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
@@ -228,7 +228,7 @@ proptest! {
                 let at = random.below(payload.len());
                 match random.below(5) {
                     0 => payload[at] ^= 1 << random.below(8),
-                    1 => payload.insert(at, random.next() as u8),
+                    1 => payload.insert(at, random.number() as u8),
                     2 => drop(payload.remove(at)),
                     3 => payload.truncate(at),
                     _ => header.events = header.events.wrapping_add(random.below(9) as u32 - 4),

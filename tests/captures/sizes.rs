@@ -13,11 +13,11 @@ const MOST_MEAN: f64 = 2.0;
 /// Measured bytes an event, call stacks apart: of the traces in this repository, and of the long
 /// ones. A capture that is 2 % larger fails; when one becomes smaller, write down the new figure.
 const MEASURED: [(&str, f64, f64); 5] = [
-    ("cargo_metadata", 9.0, 9.0),
-    ("git_log_p", 9.0, 9.0),
-    ("jq_doc", 9.0, 9.0),
-    ("rg_mt_realtime", 9.0, 9.0),
-    ("sqlite3_20k", 9.0, 9.0),
+    ("cargo_metadata", 1.0544, 1.0544),
+    ("git_log_p", 1.3891, 1.3891),
+    ("jq_doc", 0.7354, 0.7354),
+    ("rg_mt_realtime", 1.4581, 1.5158),
+    ("sqlite3_20k", 0.2631, 0.1731),
 ];
 const TOLERANCE: f64 = 1.02;
 

@@ -159,7 +159,7 @@ fn a_noisy_line_brings_only_chunks_that_were_sent() {
             let at = random.below(noisy.len());
             match random.below(4) {
                 0 => noisy[at] ^= 1 << random.below(8),
-                1 => noisy.insert(at, random.next() as u8),
+                1 => noisy.insert(at, random.number() as u8),
                 2 => drop(noisy.remove(at)),
                 _ => {
                     let end = (at + random.below(600)).min(noisy.len());

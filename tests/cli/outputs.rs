@@ -42,7 +42,7 @@ fn a_finding_stays_a_finding_when_nobody_reads_it() {
     let folder = folder();
     let capture = folder.read("a.hwcap");
     folder.write("cut.hwcap", &capture[..capture.len() / 2]);
-    for command in ["validate cut.hwcap", "validate --json cut.hwcap"] {
+    for command in ["validate cut.hwcap", "validate --json cut.hwcap", "info cut.hwcap"] {
         let mut child = folder.spawn(command);
         drop(child.stdout.take());
         let run = Run::end(child).finds();

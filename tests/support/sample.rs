@@ -8,7 +8,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -18,7 +18,7 @@ impl Random {
 
     /// A number below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.number() % end as u64) as usize
     }
 }
 
@@ -30,7 +30,7 @@ pub fn text(events: usize) -> String {
     let mut live: Vec<u64> = Vec::new();
     let (mut time, mut top, mut nodes) = (1000, 0x5600_0000_1010_u64, 0);
     for _ in 0..events {
-        time += random.next() % 40;
+        time += random.number() % 40;
         let thread = 1 + random.below(3);
         let site = 1 + random.below(nodes + 2);
         if site > nodes {
