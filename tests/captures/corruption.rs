@@ -13,7 +13,7 @@ use heapwire::{BinaryDataParser, BinaryExportError, ParserConfig};
 use heapwire_core::format::{CAPTURE_HEADER_LEN, CAPTURE_MAGIC};
 use heapwire_core::{Chunk, ChunkKind};
 use heapwire_tests::sample::{self, Random};
-use heapwire_tests::{CODECS, Content, import, plan};
+use heapwire_tests::{CODECS, Content, import, plan, uses};
 
 const EVENTS: usize = 500;
 const CHUNK_SIZE: usize = 1024;
@@ -79,6 +79,7 @@ impl Original {
     fn new(plan: CapturePlan) -> Self {
         let text = sample::text(EVENTS);
         let bytes = import(text.as_bytes(), plan).expect("imported");
+        assert!(uses(&bytes, plan.compression.codec()), "{plan:?}");
         let (salvaged, completeness) = salvage(&bytes).expect("reads");
         assert!(matches!(completeness, Completeness::Complete(_)));
         assert_eq!(salvaged.damage, []);

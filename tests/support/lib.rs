@@ -9,13 +9,13 @@ use std::io::BufRead;
 
 use heapwire::BinaryExportError;
 use heapwire::convert::text::{TextReader, write_item};
-use heapwire::io::capture_reader::{Completeness, Damage};
+use heapwire::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use heapwire::io::codec::Compression;
 use heapwire::pipeline::encode::TraceEncoder;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
 use heapwire::plan::CapturePlan;
 use heapwire::trace::Item;
-use heapwire_core::{Definition, Event};
+use heapwire_core::{ChunkKind, Codec, Definition, Event};
 
 /// What a trace holds: the set of its definitions, each as a line of text, and its events in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,4 +102,16 @@ pub fn import(text: impl BufRead, plan: CapturePlan) -> Result<Vec<u8>, BinaryEx
     let (capture, length) = encoder.finish()?;
     assert_eq!(capture.len() as u64, length);
     Ok(capture)
+}
+
+/// Whether some chunk of events in a capture that is not damaged has this codec.
+#[must_use]
+pub fn uses(capture: &[u8], codec: Codec) -> bool {
+    let mut reader = CaptureReader::new(capture).expect("a capture");
+    while let Some(Part::Chunk(chunk, _)) = reader.next_part().expect("reads") {
+        if chunk.header.kind == ChunkKind::Events && chunk.header.codec == codec {
+            return true;
+        }
+    }
+    false
 }

@@ -13,8 +13,9 @@ use crate::trace::source::Chunks;
 /// Bytes of a tracker's chunks: small enough to start with, large enough to be dense.
 const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Ticks in a second of a tracker's clock: nanoseconds.
-pub(super) const TICKS_PER_SECOND: u64 = 1_000_000_000;
+/// Ticks in a second of a tracker's clock: microseconds, since finer ones are noise that takes more
+/// room than all else of an event.
+const TICKS_PER_SECOND: u64 = 1_000_000;
 
 /// Sealed chunks, and one being filled.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl ChunkLog {
     /// Records what happens now. `freed` is the size in bytes of a block freed or resized.
     pub(super) fn record(&mut self, thread: u32, kind: EventKind, freed: u64) {
         let elapsed = self.started.elapsed();
-        let time = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let time = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let event = Event { time, thread, kind };
         match self.chunker.push(&event, freed) {
             Pushed::Written => {}
