@@ -92,6 +92,17 @@ pub enum BinaryExportError {
         /// The chunk's size in bytes.
         chunk_size: usize,
     },
+    /// Chunks of several streams that would have to be encoded anew, which only one stream can.
+    #[error(
+        "several streams cannot be encoded anew: their chunks have up to {longest} bytes, \
+         expected at most {chunk_size}, and a capture with its end mark"
+    )]
+    SeveralStreams {
+        /// The largest chunk that was asked for, in bytes.
+        chunk_size: usize,
+        /// An upper bound of the chunks' lengths in bytes.
+        longest: usize,
+    },
     /// A codec failed.
     #[error("cannot {action} with {codec}")]
     Codec {

@@ -154,6 +154,7 @@ fn new_zstd(compression: Compression) -> Result<zstd::bulk::Compressor<'static>>
     prepare().map_err(|error| codec_error("compress", "Zstd", error))
 }
 
+#[cfg(any(feature = "zstd", feature = "lz4"))]
 fn codec_error(
     action: &'static str,
     codec: &'static str,

@@ -62,25 +62,27 @@ fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<
     let mut encoder = TraceEncoder::new(out, *plan)?;
     let mut tables = None;
     let mut continuity = Continuity::new();
-    let mut first_stream = None;
-    let mut single = true;
+    let mut stream = None;
     chunks.for_each(|chunk| {
         let header = &chunk.header;
         if header.kind == ChunkKind::Events {
-            // Several streams become one, in which a gap of one of them has no place.
-            single &= header.stream == *first_stream.get_or_insert(header.stream);
+            if header.stream != *stream.get_or_insert(header.stream) {
+                return Err(BinaryExportError::SeveralStreams {
+                    chunk_size: plan.chunk_size,
+                    longest: chunks.longest(),
+                });
+            }
             match continuity.follow(header) {
-                Follows::AfterGap(gap) if single => encoder.resume(header, gap.chunks)?,
-                Follows::Restart if single => encoder.resume(header, 0)?,
-                _ if single => encoder.stand(header.totals),
-                _ => {}
+                Follows::AfterGap(gap) => encoder.resume(header, gap.chunks)?,
+                Follows::Restart => encoder.resume(header, 0)?,
+                Follows::Directly | Follows::Repeated => encoder.stand(header.totals),
             }
         }
         let length = chunk.bytes.len() as u64;
         for_each_item(chunk, &mut tables, |item| encoder.push(&item))?
             .map_err(|source| BinaryExportError::Damaged { offset: 0, length, source })
     })?;
-    if let (true, Some([position])) = (single, chunks.positions()) {
+    if let Some([position]) = chunks.positions() {
         encoder.stand(position.totals);
     }
     encoder.finish()

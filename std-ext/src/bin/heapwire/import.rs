@@ -14,8 +14,8 @@ use heapwire::{
 
 use crate::args::{Compression, Format, ImportArgs};
 use crate::failure::{Failure, Outcome, is_stdio};
-use crate::report::{bytes_text, counted};
 use crate::text_input;
+use crate::units::{bytes_text, counted};
 
 /// What the times of a text trace count unless it says so itself.
 const TEXT_SESSION: Session<'_> =

@@ -16,7 +16,7 @@ use crate::args::InfoArgs;
 use crate::capture_input;
 use crate::failure::{Failure, Outcome, told};
 use crate::json;
-use crate::report::{bytes_text, counted, grouped, time_text};
+use crate::units::{bytes_text, counted, grouped, time_text};
 
 /// Names of the lanes, in their order.
 const LANES: [&str; COLUMN_COUNT] = [
@@ -226,9 +226,9 @@ impl Collector {
         let counts = replay.counts();
         let (total, peak, span) = (counts.total(), replay.peak(), replay.span());
         let exact = replay.totals();
-        let live_blocks = match replay.gaps().count {
-            0 => replay.live_blocks(),
-            _ => exact.allocations.saturating_sub(exact.frees),
+        let live_blocks = match replay.is_corrected() {
+            true => exact.allocations.saturating_sub(exact.frees),
+            false => replay.live_blocks(),
         };
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let lane = |(name, (raw_bytes, stored_bytes))| Lane { name, raw_bytes, stored_bytes };

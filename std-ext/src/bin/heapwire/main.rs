@@ -5,25 +5,16 @@
 
 mod args;
 mod capture_input;
-mod chart;
 #[cfg(all(feature = "serial", unix))]
 mod demo;
-#[cfg(all(feature = "serial", unix))]
-mod device;
 mod dump;
 mod failure;
 mod import;
 mod info;
 mod json;
-#[cfg(all(feature = "serial", unix))]
-mod noise;
-#[cfg(all(feature = "serial", unix))]
-mod peers;
-mod report;
 mod text_input;
+mod units;
 mod validate;
-#[cfg(all(feature = "serial", unix))]
-mod workload;
 
 use std::process::ExitCode;
 
@@ -37,7 +28,7 @@ fn main() -> ExitCode {
         #[cfg(all(feature = "serial", unix))]
         Command::Demo(args) => demo::run(&args),
         #[cfg(all(feature = "serial", unix))]
-        Command::DemoDevice(args) => device::run(&args),
+        Command::DemoDevice(args) => demo::device::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Info(args) => info::run(&args),

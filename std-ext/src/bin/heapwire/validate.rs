@@ -9,7 +9,7 @@ use crate::args::ValidateArgs;
 use crate::capture_input;
 use crate::failure::{Failure, Outcome, told};
 use crate::json;
-use crate::report::counted;
+use crate::units::counted;
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<Outcome, Failure> {
     let input = capture_input::open(&args.input)?;

@@ -175,8 +175,8 @@ pub struct Replay {
     timeline: Timeline,
     /// Totals of the events seen, counted as a recorder counts them.
     seen: HeapTotals,
-    /// What a recorder counted beyond the events seen, modulo 2^64.
-    missed: HeapTotals,
+    /// What a recorder counted beyond the events seen, modulo 2^64; once a header told.
+    missed: Option<HeapTotals>,
 }
 
 impl Replay {
@@ -235,26 +235,32 @@ impl Replay {
     /// what the gap did to the heap.
     pub fn recorded(&mut self, totals: &HeapTotals) {
         if self.gaps.count > 0 {
-            self.missed = combine(totals, &self.seen, u64::wrapping_sub);
-            self.missed.peak_bytes = totals.peak_bytes;
+            let mut missed = combine(totals, &self.seen, u64::wrapping_sub);
+            missed.peak_bytes = totals.peak_bytes;
+            self.missed = Some(missed);
         }
     }
 
-    /// Returns the totals of the heap, exact also after gaps if their recorder counted on: events
-    /// seen, and what the headers say of those missing.
+    /// Returns whether headers told what gaps did to the heap.
+    pub fn is_corrected(&self) -> bool {
+        self.missed.is_some()
+    }
+
+    /// Returns the totals of the heap: events seen, and what headers told of those missing.
     pub fn totals(&self) -> HeapTotals {
-        let mut totals = combine(&self.seen, &self.missed, u64::wrapping_add);
+        let missed = self.missed.unwrap_or_default();
+        let mut totals = combine(&self.seen, &missed, u64::wrapping_add);
         totals.bytes_in_use = self.bytes_in_use();
-        totals.peak_bytes = self.peak.bytes.max(self.missed.peak_bytes);
+        totals.peak_bytes = self.peak.bytes.max(missed.peak_bytes);
         totals
     }
 
     /// Returns the bytes in use now: those in live blocks, corrected by what gaps hid.
     pub fn bytes_in_use(&self) -> u64 {
-        if self.gaps.count == 0 {
-            return self.live_bytes;
+        match self.missed {
+            Some(missed) => self.seen.bytes_in_use.wrapping_add(missed.bytes_in_use),
+            None => self.live_bytes,
         }
-        self.seen.bytes_in_use.wrapping_add(self.missed.bytes_in_use)
     }
 
     /// Notes that events are missing here, how many if that is known and 0 if not. The blocks that

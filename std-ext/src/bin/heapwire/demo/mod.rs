@@ -2,6 +2,13 @@
 //! pseudo-terminal; at the other, what a desktop does with a serial port: read, decode, store, check,
 //! answer.
 
+mod chart;
+pub(crate) mod device;
+mod noise;
+mod peers;
+mod report;
+mod workload;
+
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -21,13 +28,13 @@ use heapwire::trace::symbols::{SiteName, Symbols};
 use heapwire::{IntegratedConfig, validate_binary_file};
 use serialport::{SerialPort, TTYPort};
 
+use self::device::BUFFER_SIZE;
+use self::noise::NoisyLine;
+use self::peers::PeerSizes;
+use self::report::print_answer;
 use crate::args::DemoArgs;
-use crate::device::BUFFER_SIZE;
 use crate::failure::{Failure, Outcome};
-use crate::noise::NoisyLine;
-use crate::peers::PeerSizes;
-use crate::report::{bytes_text, counted, grouped, print_answer};
-use crate::{chart, workload};
+use crate::units::{bytes_text, counted, grouped};
 
 /// How long the line may be silent before we look whether the device is still there.
 const LINE_TIMEOUT: Duration = Duration::from_millis(100);

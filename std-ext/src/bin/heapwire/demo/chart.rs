@@ -2,7 +2,7 @@
 
 use heapwire::trace::replay::{Bucket, Timeline};
 
-use crate::report::{bytes_text, time_text};
+use crate::units::{bytes_text, time_text};
 
 /// Parts of a character cell that are filled from below, in eighths.
 const FILLED: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

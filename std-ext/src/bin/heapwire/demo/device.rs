@@ -12,9 +12,9 @@ use heapwire::TrackedHeap;
 use heapwire::heapwire_core::{Clock, Placement, Recorder, Scope, Session, WhenFull};
 use serialport::TTYPort;
 
+use super::workload::{self, Sites};
 use crate::args::DeviceArgs;
 use crate::failure::{Failure, Outcome};
-use crate::workload::{self, Sites};
 
 /// Bytes of a buffer, and how many are sealed and waiting at most while one more is filled.
 pub(crate) const BUFFER_SIZE: usize = 256;

@@ -1,11 +1,12 @@
-//! The answer for a terminal: who eats the heap, what was never freed, what failed. Also the units
-//! in which the command shows numbers to people.
+//! The answer for a terminal: who eats the heap, what was never freed, what failed.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use heapwire::trace::replay::{Fate, Replay, SiteTotals, Unfreed};
 use heapwire::trace::symbols::{SiteName, Symbols, escaped};
+
+use crate::units::{bytes_text, counted, grouped, time_text};
 
 /// Most columns of a site's name.
 const MAX_SITE_WIDTH: usize = 72;
@@ -106,7 +107,7 @@ impl Answer<'_> {
         }
         print_line(out, "peak", &most)?;
         let counts = replay.counts();
-        if replay.gaps().count == 0 {
+        if !replay.is_corrected() {
             let live = in_blocks(replay.live_bytes(), replay.live_blocks());
             print_line(out, "at the end", &live)?;
         } else {
@@ -122,7 +123,7 @@ impl Answer<'_> {
         let (total, allocs) = (bytes_text(total), counted(counts.allocs, "allocation"));
         let reallocs = counted(counts.reallocs, "reallocation");
         let frees = counted(counts.frees, "free");
-        let what = if replay.gaps().count == 0 { "in all" } else { "seen" };
+        let what = if replay.is_corrected() { "seen" } else { "in all" };
         print_line(out, what, &format!("{total} by {allocs} and {reallocs}; {frees}"))
     }
 
@@ -263,58 +264,6 @@ fn share_text(part: u64, whole: u64) -> String {
     format!("{:.1} %", part as f64 * 100.0 / whole.max(1) as f64)
 }
 
-/// Shows bytes for people: `512 B`, `1.5 KiB`, up to `16.0 EiB`.
-pub(crate) fn bytes_text(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let (mut amount, mut unit) = (bytes as f64 / 1024.0, UNITS[0]);
-    for larger in &UNITS[1..] {
-        // What one decimal rounds to 1024.0 is one of the next unit.
-        if amount < 1023.95 {
-            break;
-        }
-        (amount, unit) = (amount / 1024.0, larger);
-    }
-    format!("{amount:.1} {unit}")
-}
-
-/// Shows a time or a span for people: `250 µs`, `3.2 ms`, `1.50 s`; in ticks when their unit is not
-/// known.
-pub(crate) fn time_text(ticks: u64, ticks_per_second: Option<u64>) -> String {
-    let Some(rate) = ticks_per_second.filter(|&rate| rate != 0) else {
-        return counted(ticks, "tick");
-    };
-    let seconds = ticks as f64 / rate as f64;
-    match seconds {
-        0.0..0.0009995 => format!("{:.0} µs", seconds * 1e6),
-        0.0..0.99995 => format!("{:.1} ms", seconds * 1e3),
-        0.0..120.0 => format!("{seconds:.2} s"),
-        0.0..7_200.0 => format!("{:.1} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3_600.0),
-    }
-}
-
-/// Counts things: `1 block`, `12,034 blocks`.
-pub(crate) fn counted(count: u64, thing: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", grouped(count))
-}
-
-/// Shows a number with its thousands set off: `1,312,537`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index != 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,32 +369,5 @@ in all        0 B by 0 allocations and 0 reallocations; 0 frees
         symbols.define(&Definition::Name(Name { kind: NameKind::Scope, id: 1, text: &text }));
         let shown = Answer { replay: &Replay::new(), symbols: &symbols, top: 1 }.site(1);
         assert_eq!(shown, format!("{}…", "ä".repeat(MAX_SITE_WIDTH - 1)));
-    }
-
-    #[test]
-    fn numbers_have_units_for_people() {
-        let bytes = [0, 1_023, 1_024, 1_536, 1_048_575, 1 << 20, u64::MAX].map(bytes_text);
-        assert_eq!(
-            bytes,
-            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]
-        );
-        let times = [0, 999, 1_000, 999_949, 999_999, 119_000_000, 600_000_000, u64::MAX]
-            .map(|ticks| time_text(ticks, Some(1_000_000)));
-        assert_eq!(
-            times,
-            [
-                "0 µs",
-                "999 µs",
-                "1.0 ms",
-                "999.9 ms",
-                "1.00 s",
-                "119.00 s",
-                "10.0 min",
-                "5124095576.0 h"
-            ]
-        );
-        assert_eq!(time_text(12_345, Some(0)), "12,345 ticks");
-        assert_eq!([0, 999, 1_000, 1_312_537].map(grouped), ["0", "999", "1,000", "1,312,537"]);
-        assert_eq!(counted(1, "block"), "1 block");
     }
 }
