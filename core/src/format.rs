@@ -39,6 +39,8 @@ pub const CAPTURE_VERSION: u16 = 1;
 pub const CAPTURE_HEADER_LEN: usize = 16;
 /// An index chunk is written after at most this many chunks of events and definitions.
 pub const INDEX_EVERY: usize = 4096;
+/// The most streams that an end chunk tells of.
+pub const MAX_STREAMS: usize = 1 << 16;
 /// The last bytes of a complete capture, behind the length of its end chunk.
 pub const END_MAGIC: [u8; 4] = *b"HWE\n";
 /// Bytes behind an end chunk: its length in 4 bytes, [`END_MAGIC`].
@@ -86,6 +88,7 @@ mod tests {
             ("MAX_TABLE_BITS", MAX_TABLE_BITS.into()),
             ("MAX_TEXT", MAX_TEXT),
             ("INDEX_EVERY", INDEX_EVERY),
+            ("MAX_STREAMS", MAX_STREAMS),
             ("CAPTURE_HEADER_LEN", CAPTURE_HEADER_LEN),
             ("END_TAIL_LEN", END_TAIL_LEN),
         ];

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use heapwire_core::format::{
     CAPTURE_HEADER_LEN, CAPTURE_MAGIC, CAPTURE_VERSION, END_MAGIC, END_TAIL_LEN, INDEX_EVERY,
-    MAX_HEADER,
+    MAX_HEADER, MAX_STREAMS,
 };
 use heapwire_core::{ChunkHeader, ChunkKind, Codec, Layout, ModelSpec, StreamPosition, emit_chunk};
 
-use super::index::{EndMark, Index, IndexEntry, MAX_STREAMS};
+use super::index::{EndMark, Index, IndexEntry};
 
 /// The file header of a capture.
 pub(super) fn file_header(chunked: bool) -> [u8; CAPTURE_HEADER_LEN] {

@@ -1,13 +1,10 @@
 //! The index and the end mark of a capture: where its chunks are, and how everything stood at the
 //! end. Both are chunks of their own; FORMAT.md tells their fields.
 
-use heapwire_core::format::INDEX_EVERY;
+use heapwire_core::format::{INDEX_EVERY, MAX_STREAMS};
 use heapwire_core::{ChunkHeader, ChunkKind, HeapTotals, Losses, StreamPosition};
 
 use super::varints::{put, take};
-
-/// The most streams that an end mark tells of. Each takes 88 bytes of memory, and 11 of the file.
-pub(super) const MAX_STREAMS: usize = 1 << 16;
 
 /// Where a chunk is in a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
