@@ -1,4 +1,60 @@
-//! heapwire: memory-tracker data on disk, small and checked.
+//! heapwire: memory-tracker data on the desktop. Trackers record what a program does with its heap;
+//! exports store it in small, checked files; replay answers who allocates, how much, and what was
+//! never freed. The `heapwire` command is made of nothing but this crate's public names.
+//!
+//! The coding is [`heapwire_core`]'s, the same that microcontrollers use, and so is the
+//! [format](heapwire_core::format). This crate adds files, compression, threads and answers.
+//!
+//! ```
+//! use heapwire::trace::Item;
+//! use heapwire::trace::replay::Replay;
+//! use heapwire::{BinaryExport, IntegratedBinaryExporter, IntegratedConfig, MemoryTracker};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("output.bin");
+//! // Record.
+//! let tracker = MemoryTracker::new();
+//! let scope = tracker.scope("parse");
+//! tracker.track_allocation(0x5000, 64);
+//! tracker.track_allocation(0x6000, 1024);
+//! drop(scope);
+//! tracker.track_deallocation(0x5000);
+//!
+//! // Store.
+//! BinaryExport::export_default(&tracker, &path)?;
+//!
+//! // Load, and ask.
+//! let trace = IntegratedBinaryExporter::new(IntegratedConfig::default()).load(&path)?;
+//! let mut replay = Replay::new();
+//! trace.for_each(|item| {
+//!     if let Item::Event(event) = item {
+//!         replay.event(&event);
+//!     }
+//!     Ok(())
+//! })?;
+//! let leak = replay.unfreed()[0];
+//! assert_eq!((leak.bytes, trace.symbols().site(leak.site).to_string()), (1024, "parse".into()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | you want to | see |
+//! |---|---|
+//! | record by hand, or a whole program | [`MemoryTracker`], [`GlobalTracker`] with [`TrackedHeap`] |
+//! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
+//! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
+//! | check a file | [`validate_binary_file`] |
+//! | read captures of any length in constant memory | [`pipeline::parse`] |
+//! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
+//! | read frames from a serial line | [`io::line`] |
+//! | read and write text traces | [`convert::text`] |
+//!
+//! # Features
+//!
+//! All by default: `zstd` and `lz4` (codecs; without one, its captures are refused by name),
+//! `parallel` (encoding on several threads), `serial` (the demo's pseudo-terminal), `cli` (the
+//! command).
 
 mod config;
 pub mod convert;

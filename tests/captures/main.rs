@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod matrix;
 mod memory;
+mod noisy_line;
 mod sizes;
 mod splits;
 mod trackers;
