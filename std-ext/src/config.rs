@@ -20,7 +20,7 @@ pub struct IntegratedConfig {
 pub struct ProcessingConfig {
     /// The largest chunk of [`OutputFormat::CustomBinary`], in bytes before compression.
     pub chunk_size: usize,
-    /// Read the file back after writing and compare it with what was exported.
+    /// Read the file back, before it takes its place, and compare it with what was exported.
     pub validate_data: bool,
 }
 

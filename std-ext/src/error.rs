@@ -1,7 +1,7 @@
 //! What can go wrong, told by what was being done and to what; the cause is chained.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use heapwire_core::ChunkError;
 
@@ -131,6 +131,14 @@ impl BinaryExportError {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// For `map_err` on what works on streams, when the stream is a file: names it.
+    pub(crate) fn in_file(path: &Path) -> impl FnOnce(Self) -> Self {
+        move |error| match error {
+            Self::Stream { action, source } => Self::Io { action, path: path.into(), source },
+            other => other,
+        }
     }
 
     /// For `map_err` on operations on a stream.

@@ -79,12 +79,7 @@ pub enum FindingKind {
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-    match validate(file) {
-        Err(BinaryExportError::Stream { source, .. }) => {
-            Err(BinaryExportError::io("read", path)(source))
-        }
-        other => other,
-    }
+    validate(file).map_err(BinaryExportError::in_file(path))
 }
 
 /// Reads a capture from any input and says what is wrong with it.
@@ -100,9 +95,9 @@ pub fn validate(input: impl Read) -> Result<ValidationReport> {
     Ok(report)
 }
 
-/// Whether a file that was just written reads back as what was exported.
-pub(crate) fn check_written(path: &Path, exported: &Exported) -> Result<()> {
-    let report = validate_binary_file(path)?;
+/// Whether what was just written reads back as what was exported.
+pub(crate) fn check_written(input: impl Read, exported: &Exported) -> Result<()> {
+    let report = validate(input)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }
@@ -111,7 +106,7 @@ pub(crate) fn check_written(path: &Path, exported: &Exported) -> Result<()> {
         |error| error.message.clone(),
     );
     let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
-    Err(BinaryExportError::io("read back", path)(source))
+    Err(BinaryExportError::stream("read back what was written")(source))
 }
 
 #[derive(Debug, Default)]

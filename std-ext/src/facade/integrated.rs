@@ -42,11 +42,15 @@ impl IntegratedBinaryExporter {
         let plan = CapturePlan::try_from(&self.config)?;
         let chunks = tracker.snapshot();
         let file = AtomicFile::create(path).map_err(BinaryExportError::io("create", path))?;
-        let (file, exported) = export(&chunks, file, &plan)?;
-        let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
-        if plan.read_back {
-            check_written(path, &exported)?;
+        let in_file = BinaryExportError::in_file;
+        let (mut file, exported) = export(&chunks, file, &plan).map_err(in_file(path))?;
+        if plan.read_back
+            && let Some(written) =
+                file.read_back().map_err(BinaryExportError::io("read back", path))?
+        {
+            check_written(written, &exported).map_err(in_file(path))?;
         }
+        let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
         Ok(ExportResult { bytes_written, events: exported.events, elapsed: started.elapsed() })
     }
 

@@ -65,12 +65,7 @@ impl BinaryDataParser {
     pub fn parse_file(&self, path: impl AsRef<Path>) -> Result<ParseResult> {
         let path = path.as_ref();
         let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-        match self.parse_streaming(file) {
-            Err(BinaryExportError::Stream { source, .. }) => {
-                Err(BinaryExportError::io("read", path)(source))
-            }
-            other => other,
-        }
+        self.parse_streaming(file).map_err(BinaryExportError::in_file(path))
     }
 
     /// Reads a capture from any input into memory: a few bytes an event, and one chunk besides.

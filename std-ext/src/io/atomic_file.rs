@@ -69,6 +69,16 @@ impl AtomicFile {
         Ok(Self { out: BufWriter::with_capacity(BUFFER, file), written: 0, staged })
     }
 
+    /// Opens what was written so far for reading, before it is in its place; `None` when the target is
+    /// written straight and cannot be read back.
+    ///
+    /// # Errors
+    /// When the bytes cannot be written, or not be read.
+    pub fn read_back(&mut self) -> io::Result<Option<File>> {
+        self.out.flush()?;
+        self.staged.as_ref().map(|staged| File::open(&staged.temporary)).transpose()
+    }
+
     /// Puts the file in its place, written through to the disk, and returns its length in bytes.
     ///
     /// # Errors
@@ -174,6 +184,20 @@ fn ends_with_separator(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_before_it_is_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        let back = file.read_back().unwrap().expect("a regular file");
+        assert_eq!(io::read_to_string(back).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        file.commit().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()

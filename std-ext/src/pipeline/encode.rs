@@ -107,30 +107,6 @@ impl<W: Write> TraceEncoder<W> {
         self.position.totals
     }
 
-    /// Encodes and writes what is left, the index and the end mark. Returns the output, and the
-    /// capture's length in bytes.
-    ///
-    /// # Errors
-    /// As [`push`](Self::push).
-    pub fn finish(mut self) -> Result<(W, u64)> {
-        self.seal_definitions()?;
-        self.write_batches()?;
-        self.writer.finish(&[self.position]).map_err(BinaryExportError::stream(WRITING))
-    }
-
-    fn push_event(&mut self, event: &Event) -> Result<()> {
-        let freed = self.live.apply(event);
-        if self.batches.last().is_none_or(|batch| batch.events.len() >= self.batch_size) {
-            self.next_batch()?;
-        }
-        if let Some(batch) = self.batches.last_mut() {
-            batch.events.push((*event, freed));
-        }
-        self.position.event = self.position.event.wrapping_add(1);
-        self.position.totals.count(&event.kind, freed);
-        Ok(())
-    }
-
     /// Says that something is missing before the next event: the stream goes on as this header says,
     /// of the chunk after the gap, with numbers and totals as exact as it has them.
     ///
@@ -159,6 +135,30 @@ impl<W: Write> TraceEncoder<W> {
     /// of blocks that were allocated where no event tells of it.
     pub(super) fn stand(&mut self, totals: HeapTotals) {
         self.position.totals = totals;
+    }
+
+    /// Encodes and writes what is left, the index and the end mark. Returns the output, and the
+    /// capture's length in bytes.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish(mut self) -> Result<(W, u64)> {
+        self.seal_definitions()?;
+        self.write_batches()?;
+        self.writer.finish(&[self.position]).map_err(BinaryExportError::stream(WRITING))
+    }
+
+    fn push_event(&mut self, event: &Event) -> Result<()> {
+        let freed = self.live.apply(event);
+        if self.batches.last().is_none_or(|batch| batch.events.len() >= self.batch_size) {
+            self.next_batch()?;
+        }
+        if let Some(batch) = self.batches.last_mut() {
+            batch.events.push((*event, freed));
+        }
+        self.position.event = self.position.event.wrapping_add(1);
+        self.position.totals.count(&event.kind, freed);
+        Ok(())
     }
 
     /// Completes the batch; when there is one for each worker, they work.
