@@ -6,7 +6,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, Table};
 /// A function that gives the CRC-32 of bytes. [`crc32`] is one; a desktop passes a quicker one.
 pub type Checksum = fn(&[u8]) -> u32;
 
-/// One table of 1 KiB: 7 instructions a byte on a Cortex-M3, against 62 without a table.
+/// One table of 1 KiB: far quicker than none, and a sixteenth of the flash that the quickest takes.
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// The CRC-32 of `bytes`.

@@ -9,8 +9,8 @@ use crate::lanes::Rows;
 use crate::shape::Placement;
 use crate::tables::TinyTables;
 
-/// Definitions are repeated after so many chunks of events, for readers that attach late. Every
-/// eighth costs 0.1 bytes an event with chunks of 256 bytes.
+/// Definitions are repeated after so many chunks of events, for readers that attach late: often enough
+/// to wait for, rarely enough to cost little.
 pub(super) const ANNOUNCE_EVERY: u32 = 8;
 
 /// A sealed chunk on its way, still without its checksum.
