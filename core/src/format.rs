@@ -9,7 +9,7 @@ pub const VERSION: u8 = 1;
 /// The oldest version that this crate reads.
 pub const OLDEST_VERSION: u8 = 1;
 
-/// Bytes of the smallest storage that a chunk is built in.
+/// Bytes of the smallest storage in which building chunks is worth while; not enforced.
 pub const MIN_CHUNK: usize = 64;
 /// Bytes of the largest chunk, stored or unpacked: a reader allocates no more than this for one.
 pub const MAX_CHUNK: usize = 16 << 20;

@@ -71,7 +71,7 @@ impl<R: Read> LineReader<R> {
                 return match error.kind() {
                     ErrorKind::TimedOut | ErrorKind::WouldBlock => Ok(LineState::Idle),
                     ErrorKind::Interrupted => Ok(LineState::Active),
-                    // How Linux says that the other end of a pseudo-terminal was closed.
+                    // How the serial port library says that the other end was closed.
                     ErrorKind::BrokenPipe => Ok(LineState::Closed),
                     _ => Err(BinaryExportError::stream("read the line")(error)),
                 };

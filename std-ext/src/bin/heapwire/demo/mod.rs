@@ -158,17 +158,16 @@ impl CaptureVisitor for Desktop {
         if header.kind != ChunkKind::Events || follows == Follows::Repeated {
             return Ok(());
         }
-        let mut missing = 0;
-        if let Follows::AfterGap(gap) = follows {
-            self.replay.gap(gap.events);
-            missing = gap.chunks;
-        }
+        let missing_chunks = match follows {
+            Follows::AfterGap(gap) => {
+                self.replay.gap(gap.events);
+                Some(gap.chunks)
+            }
+            // After a gap, frees of blocks that it hid leave our own totals behind the recorder's.
+            _ => (self.encoder.totals() != header.totals).then_some(0),
+        };
         self.replay.recorded(&header.totals);
-        // After a gap, frees of blocks that it hid leave our own totals behind the recorder's.
-        if missing > 0 || self.encoder.totals() != header.totals {
-            self.encoder.resume(header, missing)?;
-        }
-        Ok(())
+        missing_chunks.map_or(Ok(()), |missing| self.encoder.resume(header, missing))
     }
 
     fn item(&mut self, item: Item<'_>) -> heapwire::Result<()> {
@@ -182,10 +181,9 @@ impl CaptureVisitor for Desktop {
         }
     }
 
-    fn damage(&mut self, damage: &Damage) -> heapwire::Result<()> {
+    fn damage(&mut self, _: &Damage) -> heapwire::Result<()> {
         // A chunk whose checksum was right and whose events make no sense: its sequence number is
         // taken, so nothing else will tell that its events are missing.
-        let _ = damage;
         self.replay.gap(0);
         Ok(())
     }
@@ -280,4 +278,58 @@ fn print_leaks(out: &mut impl Write, leaks: &[Leak]) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heapwire::heapwire_core::{Chunker, EventKind, Placement, Pushed, Rows, TinyTables, crc32};
+    use heapwire::trace::continuity::Gap;
+
+    /// Gaps of a capture.
+    #[derive(Default)]
+    struct Gaps(Vec<Gap>);
+
+    impl CaptureVisitor for Gaps {
+        fn chunk(&mut self, _: &Chunk<'_>, _: u64, follows: Follows) -> heapwire::Result<()> {
+            if let Follows::AfterGap(gap) = follows {
+                self.0.push(gap);
+            }
+            Ok(())
+        }
+
+        fn item(&mut self, _: Item<'_>) -> heapwire::Result<()> {
+            Ok(())
+        }
+
+        fn damage(&mut self, damage: &Damage) -> heapwire::Result<()> {
+            panic!("{damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_left_the_heap_as_it_was_is_a_gap_in_the_capture_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("capture");
+        let plan = CapturePlan::try_from(&IntegratedConfig::balanced()).unwrap();
+        let file = AtomicFile::create(&path).unwrap();
+        let mut desktop = Desktop::new(TraceEncoder::new(file, plan).unwrap());
+        let mut decoder = PartDecoder::default();
+        let placement = Placement::EMBEDDED_32;
+        let mut chunker = Chunker::new([0; 256], Rows::new(), TinyTables::new(), placement);
+        let gauge = |value| EventKind::Gauge { gauge: 1, value };
+        for value in 0..2 {
+            let event = Event { time: 0, thread: 0, kind: gauge(value) };
+            assert_eq!(chunker.push(&event, 0), Pushed::Written);
+            let chunk = Chunk::parse(chunker.seal().unwrap(), crc32).unwrap();
+            decoder.decode(&chunk, 0, &mut desktop).unwrap();
+            chunker.lose(&gauge(9), 0);
+        }
+        desktop.encoder.finish().unwrap().0.commit().unwrap();
+
+        let mut gaps = Gaps::default();
+        let capture = std::fs::File::open(&path).unwrap();
+        heapwire::pipeline::parse::parse(capture, &mut gaps).unwrap();
+        assert_eq!(gaps.0.iter().map(|gap| (gap.chunks, gap.events)).collect::<Vec<_>>(), [(0, 1)]);
+    }
 }
