@@ -1,5 +1,6 @@
 //! The command line: words to types. No work is done here.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// Check every byte of a capture
     Validate(ValidateArgs),
+    /// Measure heapwire beside its peers: bytes, time and memory an event
+    #[command(disable_help_flag = true)]
+    Bench(BenchArgs),
 }
 
 #[cfg(all(feature = "serial", unix))]
@@ -118,6 +122,13 @@ pub(crate) struct ValidateArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// What `heapwire-bench` takes, such as --trace FILE and --json; --help tells all
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) args: Vec<OsString>,
 }
 
 /// A share between 0 and 1.

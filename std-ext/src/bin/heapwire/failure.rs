@@ -15,6 +15,8 @@ pub(crate) enum Outcome {
     Done,
     /// And found something wrong, which it has told.
     Finding,
+    /// By running another program, which ended with this code.
+    Ended(u8),
 }
 
 /// A command that did not.

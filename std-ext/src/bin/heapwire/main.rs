@@ -4,6 +4,7 @@
 //! 0: done. 1: something was found wrong, or failed. 2: the command line makes no sense.
 
 mod args;
+mod bench;
 mod capture_input;
 #[cfg(all(feature = "serial", unix))]
 mod demo;
@@ -33,10 +34,12 @@ fn main() -> ExitCode {
         Command::Dump(args) => dump::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
+        Ok(Outcome::Ended(code)) => ExitCode::from(code),
         // Whoever read our output has seen enough.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {

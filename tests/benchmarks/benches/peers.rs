@@ -1,0 +1,7 @@
+//! `cargo bench`: the same program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    heapwire_bench::main()
+}
