@@ -10,6 +10,7 @@ use crate::header::{self, ChunkHeader, ChunkKind, Codec, Fixed, Layout, Losses};
 use crate::lanes::Lanes;
 use crate::shape::Placement;
 use crate::tables::Tables;
+use crate::word::Word;
 
 /// A chunk whose checksum and header are right; its payload is not looked at yet.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +92,8 @@ pub enum Pushed {
     Written,
     /// The chunk has no room for it: seal the chunk, take it, push again. Nothing changed.
     Full,
-    /// No chunk of this storage has room for it, not even an empty one. Nothing changed.
+    /// No chunk of this storage has room for it, not even an empty one, or the placement is none that
+    /// the tables can follow. Nothing changed.
     TooLarge,
 }
 
@@ -118,13 +120,14 @@ pub struct StreamPosition {
 /// `B` is the storage: `[u8; N]`, `&mut [u8]` or a `Vec<u8>`; a chunk is never longer than it. `L` is
 /// [`Rows`](crate::Rows) or [`Columns`](crate::Columns); `T` the memory of the model.
 #[derive(Clone, Debug)]
-pub struct Chunker<B, L, T> {
+pub struct Chunker<B, L, T: Tables> {
     storage: B,
     encoder: Encoder<L, T>,
     checksum: Checksum,
     position: StreamPosition,
     events: u32,
-    open: bool,
+    /// Events that the open chunk may hold at most; 0 while none is open.
+    most: u32,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
@@ -150,7 +153,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
                 },
             },
             events: 0,
-            open: false,
+            most: 0,
         }
     }
 
@@ -164,8 +167,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
     /// Continues a stream from where it stands; an open chunk is discarded.
     pub fn set_position(&mut self, position: StreamPosition) {
         self.position = position;
-        self.open = false;
-        self.events = 0;
+        (self.events, self.most) = (0, 0);
     }
 
     /// The storage, which begins with the chunk closed last until the next event is pushed.
@@ -190,23 +192,30 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
     /// frees or resizes, for the running totals; 0 when not known.
     #[inline]
     pub fn push(&mut self, event: &Event, freed: u64) -> Pushed {
-        if !self.open && self.open(event.time).is_none() {
-            return Pushed::TooLarge;
-        }
-        let storage = self.storage.as_mut();
-        let capacity = storage.len().min(MAX_CHUNK);
-        let most = if header::is_wide(capacity) { u32::MAX } else { u32::from(u16::MAX) };
-        if self.events == most || !self.encoder.encode(storage, event) {
+        if self.events == self.most {
             if self.events > 0 {
                 return Pushed::Full;
+            } else if self.open(event.time).is_none() {
+                return Pushed::TooLarge;
             }
-            self.open = false;
-            return Pushed::TooLarge;
+        }
+        if !self.encoder.encode(self.storage.as_mut(), event) {
+            return self.refused();
         }
         self.events += 1;
         self.position.event = self.position.event.wrapping_add(1);
         self.position.totals.count(&event.kind, freed);
         Pushed::Written
+    }
+
+    /// An event had no room.
+    #[cold]
+    fn refused(&mut self) -> Pushed {
+        if self.events > 0 {
+            return Pushed::Full;
+        }
+        self.most = 0;
+        Pushed::TooLarge
     }
 
     /// Counts an event that could not be recorded, so that totals stay exact and the gap has a
@@ -283,20 +292,23 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
         }
     }
 
+    #[cold]
     fn open(&mut self, time: u64) -> Option<()> {
         let header = self.header(time);
+        if header.model.placement.address_bits > T::Word::BITS {
+            return None;
+        }
         let storage = self.storage.as_mut();
         let capacity = storage.len().min(MAX_CHUNK);
         let start = header.emit(storage, 0, header::is_wide(capacity))?;
         let end = capacity.checked_sub(CRC_LEN).filter(|&end| end > start)?;
         self.encoder.begin(start, end, time);
-        self.open = true;
+        self.most = if header::is_wide(capacity) { u32::MAX } else { u16::MAX.into() };
         Some(())
     }
 
     fn next_chunk(&mut self) {
         self.position.sequence = self.position.sequence.wrapping_add(1);
-        self.events = 0;
-        self.open = false;
+        (self.events, self.most) = (0, 0);
     }
 }

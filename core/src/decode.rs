@@ -5,15 +5,16 @@ use crate::error::ChunkError;
 use crate::event::{Event, EventKind, NO_SITE};
 use crate::header::{ChunkKind, Codec, Layout};
 use crate::lanes::{ColumnsReader, Lane, LaneReader, RowsReader};
-use crate::model::{Model, Place, Symbol, Which};
+use crate::model::{Model, Place, Placed, Referred, Which};
 use crate::tables::{Act, Tables};
 use crate::tag::Tag;
 use crate::varint::unzigzag;
+use crate::word::Word;
 
 /// Decodes the events of one chunk. An iterator that ends after the chunk's last event, or after
 /// the first error.
 #[derive(Clone, Debug)]
-pub struct Decoder<'a, T> {
+pub struct Decoder<'a, T: Tables> {
     model: Model<T>,
     reader: Reader<'a>,
     time: u64,
@@ -49,6 +50,9 @@ impl<'a, T: Tables> Decoder<'a, T> {
         if !header.model.is_valid() {
             return Err(invalid("a model beyond the limits"));
         }
+        if header.model.placement.address_bits > T::Word::BITS {
+            return Err(invalid("addresses wider than those of the tables"));
+        }
         if tables.shape() != header.model.shape {
             return Err(invalid("the tables are not of the chunk's shape"));
         }
@@ -67,6 +71,24 @@ impl<'a, T: Tables> Decoder<'a, T> {
         model.reset();
         let (time, events) = (header.time, header.events);
         Ok(Self { model, reader, time, events, decoded: 0, failed: false })
+    }
+
+    /// Decodes all events that are left and hands them to `sink`; faster than one by one.
+    ///
+    /// # Errors
+    /// At the first event that cannot be decoded; those before it were handed over.
+    pub fn decode_all(mut self, mut sink: impl FnMut(Event)) -> Result<(), ChunkError> {
+        if self.failed {
+            return Ok(());
+        }
+        let Self { model, reader, time, events, decoded, .. } = &mut self;
+        let result = match reader {
+            Reader::Rows(reader) => decode_events(model, reader, time, decoded, *events, &mut sink),
+            Reader::Columns(reader) => {
+                decode_events(model, reader, time, decoded, *events, &mut sink)
+            }
+        };
+        result.map_err(|what| ChunkError::InvalidPayload { what, item: self.decoded })
     }
 
     fn step(&mut self) -> Result<Event, What> {
@@ -108,80 +130,167 @@ impl<T: Tables> Iterator for Decoder<'_, T> {
     }
 }
 
+/// Decodes up to the event of number `events`, then expects the end.
+#[inline(never)]
+fn decode_events<T: Tables>(
+    model: &mut Model<T>,
+    reader: &mut impl LaneReader,
+    time: &mut u64,
+    decoded: &mut u32,
+    events: u32,
+    sink: &mut impl FnMut(Event),
+) -> Result<(), What> {
+    while *decoded < events {
+        sink(decode(model, reader, time)?);
+        *decoded += 1;
+    }
+    if reader.is_exhausted() { Ok(()) } else { Err("the payload goes on after the last event") }
+}
+
 const CUT: What = "a lane ends early or holds what no encoder writes";
 
 /// Reads one event and lets the model learn it.
-#[inline]
+#[inline(always)]
 fn decode<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     time: &mut u64,
 ) -> Result<Event, What> {
-    let mut tag = read_tag(reader)?;
-    let mut switched = false;
-    if tag == Tag::Switch {
-        switched = true;
-        tag = read_tag(reader)?;
-    }
-    let backwards = tag == Tag::Back;
-    if backwards {
-        tag = read_tag(reader)?;
+    let mut tag = reader.tag().ok_or(CUT)?;
+    let mut before = Before { switched: false, backwards: false, resized: None };
+    if tag >= Tag::REALLOC {
+        (before, tag) = read_before(reader, tag)?;
     }
     let step = reader.time().ok_or(CUT)?;
-    *time = if backwards { time.wrapping_sub(step) } else { time.wrapping_add(step) };
-    if switched {
-        model.thread = read_u32(reader, Lane::Thread)?;
+    *time = if before.backwards { time.wrapping_sub(step) } else { time.wrapping_add(step) };
+    if before.switched {
+        model.switch_thread(read_u32(reader, Lane::Thread)?);
     }
-    let kind = match tag {
-        Tag::Alloc { hit, sized, place } => {
-            let site = read_symbol(model, reader, Act::Alloc, hit)?.site;
-            let size = read_size(model, reader, site, sized)?;
-            let place = read_place(reader, place)?;
-            let address = place_address(model, place, size, 0)?;
-            model.learn_alloc(place, address, size, site);
-            EventKind::Alloc { address, size, site }
+    let kind = if tag < Tag::FREE {
+        read_alloc(model, reader, tag, before.resized)?
+    } else if tag < Tag::NAME {
+        read_free(model, reader, tag)?
+    } else {
+        read_other(model, reader, tag)?
+    };
+    Ok(Event { time: *time, thread: model.thread(), kind })
+}
+
+/// What the tags before an event's own say.
+struct Before {
+    switched: bool,
+    backwards: bool,
+    /// A reallocation: which block.
+    resized: Option<u8>,
+}
+
+/// The tags before an event's own, the first of which may be `tag`; and its own.
+#[cold]
+fn read_before(reader: &mut impl LaneReader, mut tag: Tag) -> Result<(Before, Tag), What> {
+    let mut before = Before { switched: false, backwards: false, resized: None };
+    if tag == Tag::SWITCH {
+        before.switched = true;
+        tag = reader.tag().ok_or(CUT)?;
+    }
+    if tag == Tag::BACK {
+        before.backwards = true;
+        tag = reader.tag().ok_or(CUT)?;
+    }
+    if (Tag::REALLOC..Tag::FAILED_ALLOC).contains(&tag) {
+        before.resized = Some(tag.choice());
+        tag = reader.tag().ok_or(CUT)?;
+        if tag >= Tag::FREE {
+            return Err("a reallocation without an allocation");
         }
-        Tag::Free { hit, which } | Tag::FreeAt { hit, which } => {
-            let act = if matches!(tag, Tag::Free { .. }) { Act::Free } else { Act::FreeAt };
-            let symbol = read_symbol(model, reader, act, hit)?;
-            let freed = read_block(model, reader, which)?;
-            model.learn_free(symbol, freed);
-            EventKind::Free { address: freed.address, site: symbol.site }
-        }
-        Tag::Realloc { hit, sized, which, place } => {
-            let site = read_symbol(model, reader, Act::Realloc, hit)?.site;
-            let size = read_size(model, reader, site, sized)?;
-            let old = read_block(model, reader, which)?;
-            let place = read_place(reader, place)?;
-            let address = place_address(model, place, size, old.address)?;
-            model.learn_realloc(old, place, address, size, site);
-            EventKind::Realloc { old: old.address, address, size, site }
-        }
-        Tag::FailedAlloc => {
+    }
+    Ok((before, tag))
+}
+
+#[inline(always)]
+fn read_alloc<T: Tables>(
+    model: &mut Model<T>,
+    reader: &mut impl LaneReader,
+    tag: Tag,
+    resized: Option<u8>,
+) -> Result<EventKind, What> {
+    let old = match resized {
+        Some(which) => Some(read_block(model, reader, which)?),
+        None => None,
+    };
+    let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
+    let (hit, sized) = (tag.is_hit_alloc(), tag.is_sized());
+    let site = read_actor(model, reader, act, hit)?;
+    let (size, class) = if sized {
+        let last = model.last_size(site).filter(|last| last.class != 0);
+        let last = last.ok_or("a size from a table that the model does not have")?;
+        (u64::from(last.size), last.class)
+    } else {
+        let size = reader.value(Lane::Size).ok_or(CUT)?;
+        (size, model.class(size))
+    };
+    let place = match tag.choice() {
+        0 => Place::Top,
+        1 => Place::Bump,
+        2 => Place::Deep(reader.value(Lane::Depth).ok_or(CUT)?),
+        3 => Place::Far(reader.value(Lane::Address).ok_or(CUT)?),
+        4 => Place::Absolute(reader.value(Lane::Address).ok_or(CUT)?),
+        5 if old.is_some() => Place::Same,
+        _ => return Err("a tag that the format does not know"),
+    };
+    let before = old.map_or(T::Word::ZERO, |old| old.address);
+    let address =
+        model.address(place, class, before).ok_or("a place that the model does not have")?;
+    model.learn_alloc(old, hit, sized, place, Placed { address, size, class, site });
+    let address = address.widen();
+    Ok(match old {
+        Some(old) => EventKind::Realloc { old: old.address.widen(), address, size, site },
+        None => EventKind::Alloc { address, size, site },
+    })
+}
+
+#[inline(always)]
+fn read_free<T: Tables>(
+    model: &mut Model<T>,
+    reader: &mut impl LaneReader,
+    tag: Tag,
+) -> Result<EventKind, What> {
+    let freed = read_block(model, reader, tag.choice())?;
+    let act = if tag < Tag::FREE_AT { Act::Free } else { Act::FreeAt };
+    let hit = tag.is_hit_free();
+    let site = match (act, hit) {
+        (Act::Free, false) => NO_SITE,
+        _ => read_actor(model, reader, act, hit)?,
+    };
+    model.learn_free(hit, act, site, freed);
+    Ok(EventKind::Free { address: freed.address.widen(), site })
+}
+
+#[cold]
+fn read_other<T: Tables>(
+    model: &mut Model<T>,
+    reader: &mut impl LaneReader,
+    tag: Tag,
+) -> Result<EventKind, What> {
+    Ok(match tag {
+        Tag::FAILED_ALLOC => {
             let site = read_site(model, reader)?;
             let size = reader.value(Lane::Size).ok_or(CUT)?;
             EventKind::FailedAlloc { size, site }
         }
-        Tag::Name { which } => {
-            let address = read_block(model, reader, which)?.address;
-            let variable = read_u32(reader, Lane::Other)?;
-            let type_name = read_u32(reader, Lane::Other)?;
-            EventKind::Name { address, variable, type_name }
-        }
-        Tag::Gauge => {
+        Tag::GAUGE => {
             let gauge = read_u32(reader, Lane::Other)?;
             let value = unzigzag(reader.value(Lane::Other).ok_or(CUT)?);
             EventKind::Gauge { gauge, value }
         }
-        Tag::Mark => EventKind::Mark { mark: read_u32(reader, Lane::Other)? },
-        Tag::Switch | Tag::Back => return Err("a tag where none may stand"),
-    };
-    Ok(Event { time: *time, thread: model.thread, kind })
-}
-
-#[inline]
-fn read_tag(reader: &mut impl LaneReader) -> Result<Tag, What> {
-    Tag::from_number(reader.tag().ok_or(CUT)?).ok_or("a tag that the format does not know")
+        Tag::MARK => EventKind::Mark { mark: read_u32(reader, Lane::Other)? },
+        _ if tag < Tag::REALLOC => {
+            let address = read_block(model, reader, tag.choice())?.address.widen();
+            let variable = read_u32(reader, Lane::Other)?;
+            let type_name = read_u32(reader, Lane::Other)?;
+            EventKind::Name { address, variable, type_name }
+        }
+        _ => return Err("a tag that the format does not know, or not here"),
+    })
 }
 
 #[inline]
@@ -190,88 +299,42 @@ fn read_u32(reader: &mut impl LaneReader, lane: Lane) -> Result<u32, What> {
     u32::try_from(value).map_err(|_| "a number of more than 32 bits")
 }
 
-#[inline]
-fn read_symbol<T: Tables>(
+/// The site that acts: the one foretold, or another.
+#[inline(always)]
+fn read_actor<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     act: Act,
     hit: bool,
-) -> Result<Symbol, What> {
-    if hit {
-        let foretold = model.predicted().filter(|symbol| symbol.act == act);
-        return foretold.ok_or("a prediction said to be true that the model did not make");
+) -> Result<u32, What> {
+    match hit {
+        true => {
+            model.foretold(act).ok_or("a prediction said to be true that the model did not make")
+        }
+        false => read_site(model, reader),
     }
-    let site = if act == Act::Free { NO_SITE } else { read_site(model, reader)? };
-    Ok(Symbol { act, site })
 }
 
 #[inline]
-fn read_site<T: Tables>(model: &Model<T>, reader: &mut impl LaneReader) -> Result<u32, What> {
+fn read_site<T: Tables>(model: &mut Model<T>, reader: &mut impl LaneReader) -> Result<u32, What> {
     let code = reader.value(Lane::Site).ok_or(CUT)?;
     model.site(code).ok_or("a site of more than 32 bits")
 }
 
-#[inline]
-fn read_size<T: Tables>(
-    model: &mut Model<T>,
-    reader: &mut impl LaneReader,
-    site: u32,
-    sized: bool,
-) -> Result<u64, What> {
-    if sized {
-        return model.last_size(site).ok_or("a size from a table that the model does not have");
-    }
-    reader.value(Lane::Size).ok_or(CUT)
-}
-
-#[inline]
-fn read_place(reader: &mut impl LaneReader, number: u8) -> Result<Place, What> {
-    let place = match number {
-        0 => Some(Place::Top),
-        1 => Some(Place::Bump),
-        2 => reader.value(Lane::Depth).map(Place::Deep),
-        3 => reader.value(Lane::Address).map(Place::Far),
-        4 => reader.value(Lane::Address).map(Place::Absolute),
-        _ => Some(Place::Same),
-    };
-    place.ok_or(CUT)
-}
-
-#[inline]
-fn place_address<T: Tables>(
-    model: &mut Model<T>,
-    place: Place,
-    size: u64,
-    old: u64,
-) -> Result<u64, What> {
-    let address = model.address(place, size, old).ok_or("a place that the model does not have")?;
-    in_address_space(model, address)
-}
-
-#[inline]
+#[inline(always)]
 fn read_block<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
-    number: u8,
-) -> Result<crate::model::Referred, What> {
-    let which = match number {
-        0 => Some(Which::Step),
-        1 => Some(Which::Distance),
-        2 => Some(Which::Next),
-        3 => reader.value(Lane::Ago).map(Which::Ago),
-        4 => reader.value(Lane::Address).map(Which::Far),
-        _ => reader.value(Lane::Address).map(Which::Absolute),
+    which: u8,
+) -> Result<Referred<T::Word>, What> {
+    let which = match which {
+        0 => Which::Step,
+        1 => Which::Distance,
+        2 => Which::Next,
+        3 => Which::Ago(reader.value(Lane::Ago).ok_or(CUT)?),
+        4 => Which::Far(reader.value(Lane::Address).ok_or(CUT)?),
+        5 => Which::Absolute(reader.value(Lane::Address).ok_or(CUT)?),
+        _ => return Err("a tag that the format does not know"),
     };
-    let block =
-        model.referred(which.ok_or(CUT)?).ok_or("a block that is not remembered as live")?;
-    in_address_space(model, block.address)?;
-    Ok(block)
-}
-
-#[inline]
-fn in_address_space<T: Tables>(model: &Model<T>, address: u64) -> Result<u64, What> {
-    match address & !model.address_mask() {
-        0 => Ok(address),
-        _ => Err("an address beyond the address space"),
-    }
+    model.referred(which).ok_or("a block that is not remembered as live, or no address")
 }

@@ -111,6 +111,11 @@ impl HeapTotals {
         }
     }
 
+    /// Allocations, frees and failures: in most streams the number of events.
+    pub(crate) fn events(&self) -> u64 {
+        self.allocations.wrapping_add(self.frees).wrapping_add(self.failed)
+    }
+
     fn add(&mut self, size: u64) {
         self.allocations = self.allocations.saturating_add(1);
         self.bytes_in_use = self.bytes_in_use.saturating_add(size);

@@ -17,8 +17,8 @@ pub const MAX_CHUNK: usize = 16 << 20;
 pub const MAX_NARROW: usize = 0xFFFF;
 /// Bytes of the CRC-32 that ends a chunk.
 pub const CRC_LEN: usize = 4;
-/// The longest header: the fixed part, twelve varints, the model.
-pub const MAX_HEADER: usize = 10 + 12 * crate::varint::MAX_VARINT + MODEL_LEN;
+/// The longest header: the fixed part, a byte of bits, twelve varints, the model.
+pub const MAX_HEADER: usize = 11 + 12 * crate::varint::MAX_VARINT + MODEL_LEN;
 /// Bytes that state the model's tables when they are not a preset.
 pub const MODEL_LEN: usize = 11;
 
@@ -97,7 +97,7 @@ mod tests {
         for (row, (name, value)) in stated.iter().zip(limits) {
             assert_eq!((row[0], number(row[1])), (name, value as u64));
         }
-        let longest = std::format!("22 to {} with its checksum", MAX_HEADER + CRC_LEN);
+        let longest = std::format!("18 to {} with its checksum", MAX_HEADER + CRC_LEN);
         let unpacked = std::format!("unpacked is at most {MAX_CHUNK} bytes");
         let index = std::format!("at most {INDEX_EVERY} chunks");
         for words in [longest, unpacked, index] {
@@ -162,18 +162,18 @@ mod tests {
             .map(|row| row[0].split_once(" to ").unwrap_or((row[0], row[0])))
             .map(|(first, last)| (number(first), number(last)))
             .collect();
-        let kind = |number: u64| match Tag::from_number(number as u8) {
-            Some(Tag::Alloc { .. }) => 0,
-            Some(Tag::Free { .. }) => 1,
-            Some(Tag::FreeAt { .. }) => 2,
-            Some(Tag::Realloc { .. }) => 3,
-            Some(Tag::FailedAlloc) => 4,
-            Some(Tag::Name { .. }) => 5,
-            Some(Tag::Gauge) => 6,
-            Some(Tag::Mark) => 7,
-            Some(Tag::Switch) => 8,
-            Some(Tag::Back) => 9,
-            None => 10,
+        let kind = |number: u64| match Tag(number as u8) {
+            tag if tag < Tag::FREE => 0,
+            tag if tag < Tag::FREE_AT => 1,
+            tag if tag < Tag::NAME => 2,
+            tag if tag < Tag::REALLOC => 3,
+            tag if tag < Tag::FAILED_ALLOC => 4,
+            Tag::FAILED_ALLOC => 5,
+            Tag::GAUGE => 6,
+            Tag::MARK => 7,
+            Tag::SWITCH => 8,
+            Tag::BACK => 9,
+            _ => 10,
         };
         let stated = ranges.iter().enumerate();
         let stated = stated.flat_map(|(kind, (first, last))| (*first..=*last).map(move |_| kind));

@@ -98,6 +98,11 @@ const fn fixed_len(wide: bool) -> usize {
     if wide { 10 } else { 6 }
 }
 
+/// Fields that a header has only when they are not 0, each with a bit that says so.
+const RARE_FIELDS: usize = 6;
+/// Fields that every header has.
+const USUAL_FIELDS: usize = 6;
+
 impl ChunkHeader {
     /// Writes the header of a chunk of `len` bytes at the start of `out`, with 4-byte lengths if
     /// `wide`. Returns the header's length, or `None` without room, when a count needs a wide
@@ -119,27 +124,42 @@ impl ChunkHeader {
         let columns = u8::from(self.layout == Layout::Columns);
         *flags = kind | columns << 3 | codec << 4 | u8::from(wide) << 6;
         set_counts(out, len, self.events, wide)?;
+        let rare = self.rare_fields();
         let mut at = fixed_len(wide);
-        for value in [
-            u64::from(self.stream),
-            u64::from(self.epoch),
-            u64::from(self.sequence),
-            self.time,
-            self.first_event,
-            self.losses.full,
-            self.losses.link,
-            self.totals.allocations,
-            self.totals.frees,
-            self.totals.failed,
-            self.totals.bytes_in_use,
-            self.totals.peak_bytes,
-        ] {
+        let present = out.get_mut(at)?;
+        *present = 0;
+        for (bit, value) in rare.iter().enumerate() {
+            *present |= u8::from(*value != 0) << bit;
+        }
+        at += 1;
+        for value in rare.into_iter().filter(|value| *value != 0).chain(self.usual_fields()) {
             at += varint::put(out.get_mut(at..)?, value)?;
         }
         if self.kind == ChunkKind::Events {
             at += self.model.emit(out.get_mut(at..)?)?;
         }
         Some(at)
+    }
+
+    /// What is 0 in most chunks.
+    fn rare_fields(&self) -> [u64; RARE_FIELDS] {
+        let Self { stream, epoch, first_event, losses, totals, .. } = *self;
+        let surplus = first_event.wrapping_sub(totals.events());
+        [
+            stream.into(),
+            epoch.into(),
+            losses.full,
+            losses.link,
+            totals.failed,
+            varint::zigzag(surplus as i64),
+        ]
+    }
+
+    fn usual_fields(&self) -> [u64; USUAL_FIELDS] {
+        let HeapTotals { allocations, frees, bytes_in_use, peak_bytes, .. } = self.totals;
+        let live = allocations.wrapping_sub(frees);
+        let above = peak_bytes.wrapping_sub(bytes_in_use);
+        [self.sequence.into(), self.time, allocations, live, bytes_in_use, above]
     }
 
     /// Reads the header at the start of `chunk`, and its length in bytes. The checksum is not
@@ -150,6 +170,15 @@ impl ChunkHeader {
     pub fn parse(chunk: &[u8]) -> Result<(Self, usize), ChunkError> {
         let fixed = Fixed::parse(chunk)?;
         let mut at = fixed_len(fixed.wide);
+        let present =
+            *chunk.get(at).ok_or(ChunkError::Truncated { needed: at + 1, found: chunk.len() })?;
+        if present >> RARE_FIELDS != 0 {
+            return Err(ChunkError::InvalidField {
+                field: "present fields",
+                found: present.into(),
+            });
+        }
+        at += 1;
         let mut next = || {
             let rest = chunk.get(at..).unwrap_or_default();
             let (value, used) = varint::take(rest)
@@ -160,24 +189,34 @@ impl ChunkHeader {
         let small = |field, value: u64| {
             u32::try_from(value).map_err(|_| ChunkError::InvalidField { field, found: value })
         };
+        let mut rare = [0; RARE_FIELDS];
+        for (bit, value) in rare.iter_mut().enumerate() {
+            if present >> bit & 1 != 0 {
+                *value = next()?;
+            }
+        }
+        let [stream, epoch, full, link, failed, surplus] = rare;
+        let (sequence, time, allocations, live) = (next()?, next()?, next()?, next()?);
+        let (bytes_in_use, above) = (next()?, next()?);
+        let totals = HeapTotals {
+            allocations,
+            frees: allocations.wrapping_sub(live),
+            failed,
+            bytes_in_use,
+            peak_bytes: bytes_in_use.wrapping_add(above),
+        };
         let mut header = Self {
             kind: fixed.kind,
             layout: fixed.layout,
             codec: fixed.codec,
             events: fixed.events,
-            stream: small("stream", next()?)?,
-            epoch: small("epoch", next()?)?,
-            sequence: small("sequence", next()?)?,
-            time: next()?,
-            first_event: next()?,
-            losses: Losses { full: next()?, link: next()? },
-            totals: HeapTotals {
-                allocations: next()?,
-                frees: next()?,
-                failed: next()?,
-                bytes_in_use: next()?,
-                peak_bytes: next()?,
-            },
+            stream: small("stream", stream)?,
+            epoch: small("epoch", epoch)?,
+            sequence: small("sequence", sequence)?,
+            time,
+            first_event: totals.events().wrapping_add_signed(varint::unzigzag(surplus)),
+            losses: Losses { full, link },
+            totals,
             model: ModelSpec::EMBEDDED,
         };
         if header.kind == ChunkKind::Events {

@@ -35,7 +35,7 @@
 //!     }
 //! }
 //! send(chunker.seal());
-//! assert_eq!(line.len(), 1971); // 2 bytes an event, headers and checksums included
+//! assert_eq!(line.len(), 2024); // 2 bytes an event, headers and checksums included
 //! ```
 //!
 //! # Reading
@@ -49,8 +49,8 @@
 //! };
 //!
 //! let line = [
-//!     b"boot ok\r\n\0\x02\xb1\x02\x23\x02\x02\x01\x01\x01\x03\xe8\x07\x01\x01\x01\x01\x01".as_slice(),
-//!     b"\x01\x01\x08\x01\x01\x40\xc1\xff\x1c\x02\x01\x03\x7c\x15\x05\xd1\x10\xca\x29\0",
+//!     b"boot ok\r\n\0\x02\xb1\x02\x1e\x02\x02\x01\x01\x03\xe8\x07\x01\x01\x01\x08\x01\x01".as_slice(),
+//!     b"\xc0\xe0\x7f\x0e\x01\x01\x03\xbe\x0a\x05\x1f\x13\x45\xb1\0",
 //! ]
 //! .concat();
 //!
@@ -78,7 +78,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | words | [`Event`], [`EventKind`], [`HeapTotals`], [`ChunkError`], [`varint`] |
-//! | model | [`ModelSpec`] is a [`Shape`] of tables and a [`Placement`]; [`Tables`] is their memory, [`TinyTables`] the smallest |
+//! | model | [`ModelSpec`] is a [`Shape`] of tables and a [`Placement`]; [`Tables`] is their memory, of addresses as wide as a [`Word`]; [`TinyTables`] the smallest |
 //! | lanes | [`Rows`] for lines, [`Columns`] for compressed files |
 //! | chunks | [`Chunker`] and [`emit_chunk`] write, [`Chunk`], [`ChunkHeader`] and [`Decoder`] read; [`Definition`]s tell what numbers stand for |
 //! | lines | [`write_frame`], [`Deframer`] |
@@ -116,6 +116,7 @@ mod shape;
 mod tables;
 mod tag;
 pub mod varint;
+mod word;
 
 pub use chunk::{Chunk, Chunker, Pushed, StreamPosition, emit_chunk};
 pub use crc::{Checksum, crc32};
@@ -133,4 +134,5 @@ pub use lanes::{COLUMN_COUNT, Columns, Lanes, Rows};
 #[cfg(feature = "embedded-io")]
 pub use recorder::{Clock, Recorder, Scope, WhenFull};
 pub use shape::{ModelSpec, Placement, Shape};
-pub use tables::{Block, Context, FreeList, Slices, Tables, Thread, TinyTables};
+pub use tables::{Block, Context, FreeList, LastSize, Slices, Tables, Thread, TinyTables};
+pub use word::Word;

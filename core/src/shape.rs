@@ -4,6 +4,9 @@
 use crate::error::ChunkError;
 use crate::format::{MAX_TABLE_BITS, MODEL_LEN};
 
+/// The largest size class.
+const MAX_CLASS: u32 = u32::MAX >> 1;
+
 /// The model's tables, each as a power of two: `n` means 2^n entries, 0 none at all (but always one
 /// thread).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,31 +67,24 @@ impl Placement {
         self.granule_bits <= 12 && matches!(self.address_bits, 16 | 32 | 64)
     }
 
-    /// Granules that a block of `size` bytes takes.
+    /// The size class of a block of `size` bytes: the granules that it takes, as far as 31 bits go.
     #[inline]
-    pub(crate) fn granules(&self, size: u64) -> u64 {
-        let up = (1u64 << self.granule_bits) - 1;
-        let bytes = size.saturating_add(u64::from(self.overhead)).saturating_add(up);
-        (bytes >> self.granule_bits).max(u64::from(self.least_granules))
-    }
-
-    /// Where the block after one of `size` bytes at `address` would begin.
-    #[inline]
-    pub(crate) fn end(&self, address: u64, size: u64) -> u64 {
-        address.wrapping_add(self.granules(size) << self.granule_bits) & self.address_mask()
+    pub(crate) fn class(&self, size: u64) -> u32 {
+        let bytes = size.saturating_add(u64::from(self.overhead));
+        let up = (1u32 << self.granule_bits) - 1;
+        let class = match u32::try_from(bytes) {
+            Ok(bytes) if bytes < 1 << 31 => (bytes + up) >> self.granule_bits,
+            _ => {
+                (bytes.saturating_add(up.into()) >> self.granule_bits).min(MAX_CLASS.into()) as u32
+            }
+        };
+        class.max(self.least_granules.into())
     }
 
     /// The bits that an address may have.
     #[inline]
-    pub(crate) fn address_mask(&self) -> u64 {
-        u64::MAX >> (64 - u32::from(self.address_bits))
-    }
-
-    /// `to - from` modulo the address space, as a signed number.
-    #[inline]
-    pub(crate) fn distance(&self, from: u64, to: u64) -> i64 {
-        let unused = 64 - u32::from(self.address_bits);
-        (to.wrapping_sub(from) << unused) as i64 >> unused
+    pub(crate) const fn address_mask(&self) -> u64 {
+        u64::MAX.wrapping_shr(64u32.wrapping_sub(self.address_bits as u32))
     }
 }
 

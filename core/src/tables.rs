@@ -1,14 +1,37 @@
 //! The memory that a model works in: the caller's, never sized by the input.
 
 use crate::shape::Shape;
+use crate::word::Word;
 
 /// An allocation that the model remembers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Block {
-    pub(crate) address: u64,
-    pub(crate) size: u64,
+pub struct Block<W> {
+    pub(crate) address: W,
     pub(crate) site: u32,
-    pub(crate) live: bool,
+    /// Its size class, and in the lowest bit whether it is live.
+    state: u32,
+}
+
+impl<W: Word> Block<W> {
+    #[inline]
+    pub(crate) fn new(address: W, site: u32, class: u32) -> Self {
+        Self { address, site, state: class << 1 | 1 }
+    }
+
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.state & 1 != 0
+    }
+
+    #[inline]
+    pub(crate) fn class(&self) -> u32 {
+        self.state >> 1
+    }
+
+    #[inline]
+    pub(crate) fn end_life(&mut self) {
+        self.state &= !1;
+    }
 }
 
 /// What followed a thread's previous event the last time.
@@ -17,8 +40,10 @@ pub struct Context {
     pub(crate) site: u32,
     pub(crate) act: Act,
     pub(crate) confidence: u8,
+    /// The chunk that it was learned in: see [`Slices::generation`].
+    pub(crate) generation: u16,
     /// From the last freed allocation to the one freed here, in allocations.
-    pub(crate) step: i32,
+    pub(crate) step: u32,
     /// How many allocations ago the block freed here was allocated.
     pub(crate) distance: u32,
 }
@@ -35,81 +60,138 @@ pub(crate) enum Act {
     Realloc,
 }
 
-/// Freed blocks of one size class and thread, the newest last.
+/// Freed blocks of one size class and thread, as an allocator with a cache by size would hand them
+/// out again: those in the cache first, the newest before the others; then what the full cache had
+/// no room for, of which a first one taken brings the rest into the cache.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct FreeList {
-    pub(crate) addresses: [u64; FreeList::CAPACITY],
-    pub(crate) len: u8,
+pub struct FreeList<W> {
+    cache: [W; CACHE],
+    overflow: [W; OVERFLOW],
+    cached: u8,
+    overflown: u8,
+    /// Allocations in a row that passed the list over.
+    misses: u8,
+    /// The chunk that it was learned in: see [`Slices::generation`].
+    pub(crate) generation: u16,
 }
 
-impl FreeList {
-    /// As many as glibc's tcache keeps.
-    pub(crate) const CAPACITY: usize = 7;
+/// As many as glibc's tcache keeps.
+const CACHE: usize = 7;
+/// As many of the newest behind them; glibc's fast bins have no limit.
+const OVERFLOW: usize = 8;
+/// A list passed over so often does not hold what the allocator holds.
+const MISSES: u8 = 4;
 
-    /// The `depth`-th newest.
-    #[inline]
-    pub(crate) fn get(&self, depth: usize) -> Option<u64> {
-        let at = usize::from(self.len).checked_sub(depth + 1)?;
-        self.addresses.get(at).copied()
+impl<W: Word> FreeList<W> {
+    pub(crate) fn clear(&mut self) {
+        (self.cached, self.overflown, self.misses) = (0, 0, 0);
     }
 
-    /// How deep `address` lies.
-    #[inline]
-    pub(crate) fn position(&self, address: u64) -> Option<usize> {
-        (0..usize::from(self.len)).find(|&depth| self.get(depth) == Some(address))
-    }
-
-    /// Adds the newest; a full list drops it, as tcache does.
-    #[inline]
-    pub(crate) fn push(&mut self, address: u64) {
-        if let Some(free) = self.addresses.get_mut(usize::from(self.len)) {
-            *free = address;
-            self.len += 1;
+    /// The block to be handed out `depth` blocks after the first.
+    #[inline(always)]
+    pub(crate) fn get(&self, depth: usize) -> Option<W> {
+        let cached = usize::from(self.cached);
+        match cached.checked_sub(depth + 1) {
+            Some(at) => self.cache.get(at).copied(),
+            None => {
+                let at = usize::from(self.overflown).checked_sub(depth - cached + 1)?;
+                self.overflow.get(at).copied()
+            }
         }
     }
 
-    /// Takes the `depth`-th newest out.
+    /// How deep `address` lies, from the second on.
     #[inline]
-    pub(crate) fn remove(&mut self, depth: usize) {
-        if let Some(at) = usize::from(self.len).checked_sub(depth + 1) {
-            if let Some([_, newer @ ..]) = self.addresses.get(at..) {
-                for i in 0..newer.len() {
-                    let next = self.addresses.get(at + i + 1).copied().unwrap_or_default();
-                    if let Some(slot) = self.addresses.get_mut(at + i) {
-                        *slot = next;
-                    }
-                }
-            }
-            self.len -= 1;
+    pub(crate) fn depth(&self, address: W) -> Option<usize> {
+        let len = usize::from(self.cached) + usize::from(self.overflown);
+        (1..len).find(|&depth| self.get(depth) == Some(address))
+    }
+
+    /// A block was freed.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, address: W) {
+        if let Some(free) = self.cache.get_mut(usize::from(self.cached)) {
+            *free = address;
+            self.cached += 1;
+            return;
+        }
+        if usize::from(self.overflown) == OVERFLOW {
+            self.overflow.copy_within(1.., 0);
+            self.overflown -= 1;
+        }
+        if let Some(free) = self.overflow.get_mut(usize::from(self.overflown)) {
+            *free = address;
+            self.overflown += 1;
+        }
+    }
+
+    /// The block at `depth` was allocated. What lay before it is not where the allocator looks.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, depth: usize) {
+        self.misses = 0;
+        match usize::from(self.cached).checked_sub(depth + 1) {
+            Some(cached) => self.cached = cached as u8,
+            None => self.refill(depth - usize::from(self.cached)),
+        }
+    }
+
+    #[cold]
+    fn refill(&mut self, depth: usize) {
+        let left = usize::from(self.overflown).saturating_sub(depth + 1);
+        (self.cached, self.overflown) = (0, left as u8);
+        let newest_first = self.overflow.iter().take(left).rev();
+        for (free, address) in self.cache.iter_mut().zip(newest_first) {
+            *free = *address;
+            self.cached += 1;
+            self.overflown -= 1;
+        }
+    }
+
+    /// A block of this class was allocated elsewhere.
+    #[inline]
+    pub(crate) fn pass_over(&mut self) {
+        self.misses += 1;
+        if self.misses == MISSES {
+            self.clear();
         }
     }
 }
 
 /// What the model knows of one thread.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Thread {
+pub struct Thread<W> {
     /// Its previous event, as a context's key.
     pub(crate) previous: u32,
     /// Where its next fresh block would begin.
-    pub(crate) bump: u64,
+    pub(crate) bump: W,
+}
+
+/// The size that a site asked for last, and its class. Sizes beyond 32 bits are not remembered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastSize {
+    pub(crate) size: u32,
+    pub(crate) class: u32,
 }
 
 /// All tables of a model, borrowed for one event. Lengths are powers of two; `blocks` has at least
 /// 2 entries, `threads` 1, any other may be empty.
 #[derive(Debug)]
-pub struct Slices<'a> {
+pub struct Slices<'a, W> {
     /// The latest allocations.
-    pub blocks: &'a mut [Block],
+    pub blocks: &'a mut [Block<W>],
     /// What follows what.
     pub contexts: &'a mut [Context],
     /// Last size by site.
-    pub sizes: &'a mut [u64],
+    pub sizes: &'a mut [LastSize],
     /// Freed blocks by size class and thread.
-    pub lists: &'a mut [FreeList],
+    pub lists: &'a mut [FreeList<W>],
     /// Where an allocation may land.
-    pub holes: &'a mut [u64],
+    pub holes: &'a mut [W],
     /// Threads.
-    pub threads: &'a mut [Thread],
+    pub threads: &'a mut [Thread<W>],
+    /// Which chunk the model is in, counted from 1 and around. Entries that carry another number are
+    /// as good as empty, so that a new chunk costs no clearing. Keep it with the tables.
+    pub generation: &'a mut u16,
     /// Only the encoder's, and no part of the format: allocation numbers by address. When empty,
     /// the encoder searches the blocks one by one.
     pub index: &'a mut [u32],
@@ -117,14 +199,19 @@ pub struct Slices<'a> {
 
 /// Memory for a model. Implement it to place the tables where you want them.
 pub trait Tables {
+    /// How wide its addresses are.
+    type Word: Word;
     /// The tables, whose lengths must never change and agree with [`shape`](Self::shape).
-    fn slices(&mut self) -> Slices<'_>;
+    fn slices(&mut self) -> Slices<'_, Self::Word>;
     /// How large they are.
     fn shape(&self) -> Shape;
 }
 
 impl<T: Tables + ?Sized> Tables for &mut T {
-    fn slices(&mut self) -> Slices<'_> {
+    type Word = T::Word;
+
+    #[inline]
+    fn slices(&mut self) -> Slices<'_, T::Word> {
         (**self).slices()
     }
 
@@ -133,31 +220,43 @@ impl<T: Tables + ?Sized> Tables for &mut T {
     }
 }
 
-/// Tables of [`Shape::TINY`]: under 300 bytes, for a microcontroller.
+/// Tables of [`Shape::TINY`]: under 300 bytes with the 32-bit addresses of a microcontroller.
 #[derive(Clone, Debug, Default)]
-pub struct TinyTables {
-    blocks: [Block; 1 << Shape::TINY.blocks],
-    sizes: [u64; 1 << Shape::TINY.sizes],
-    holes: [u64; 1 << Shape::TINY.holes],
-    threads: [Thread; 1],
+pub struct TinyTables<W = u32> {
+    blocks: [Block<W>; 1 << Shape::TINY.blocks],
+    sizes: [LastSize; 1 << Shape::TINY.sizes],
+    holes: [W; 1 << Shape::TINY.holes],
+    threads: [Thread<W>; 1],
+    generation: u16,
 }
 
 impl TinyTables {
-    /// Empty tables.
+    /// Empty tables for addresses of up to 32 bits.
     #[must_use]
     pub const fn new() -> Self {
+        Self::empty()
+    }
+}
+
+impl<W: Word> TinyTables<W> {
+    /// Empty tables.
+    #[must_use]
+    pub const fn empty() -> Self {
         Self {
-            blocks: [Block { address: 0, size: 0, site: 0, live: false }; 1 << Shape::TINY.blocks],
-            sizes: [0; 1 << Shape::TINY.sizes],
-            holes: [0; 1 << Shape::TINY.holes],
-            threads: [Thread { previous: 0, bump: 0 }; 1],
+            blocks: [Block { address: W::ZERO, site: 0, state: 0 }; 1 << Shape::TINY.blocks],
+            sizes: [LastSize { size: 0, class: 0 }; 1 << Shape::TINY.sizes],
+            holes: [W::ZERO; 1 << Shape::TINY.holes],
+            threads: [Thread { previous: 0, bump: W::ZERO }; 1],
+            generation: 0,
         }
     }
 }
 
-impl Tables for TinyTables {
+impl<W: Word> Tables for TinyTables<W> {
+    type Word = W;
+
     #[inline]
-    fn slices(&mut self) -> Slices<'_> {
+    fn slices(&mut self) -> Slices<'_, W> {
         Slices {
             blocks: &mut self.blocks,
             contexts: &mut [],
@@ -165,6 +264,7 @@ impl Tables for TinyTables {
             lists: &mut [],
             holes: &mut self.holes,
             threads: &mut self.threads,
+            generation: &mut self.generation,
             index: &mut [],
         }
     }

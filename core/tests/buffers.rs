@@ -6,7 +6,7 @@ mod support;
 use heapwire_core::{
     Chunk, ChunkHeader, ChunkKind, Chunker, Codec, Columns, Decoder, Definition, Event, EventKind,
     HeapTotals, Lanes, Layout, Losses, ModelSpec, Name, NameKind, Placement, Pushed, Rows, Shape,
-    crc32, emit_chunk, format, max_frame_len, put_definition, write_frame,
+    TinyTables, crc32, emit_chunk, format, max_frame_len, put_definition, write_frame,
 };
 use support::{Freeing, SMALL, VecTables};
 
@@ -286,4 +286,18 @@ fn frames_are_never_longer_than_said() {
         }
     }
     assert_eq!(max_frame_len(usize::MAX), usize::MAX);
+}
+
+#[test]
+fn addresses_wider_than_the_tables_are_refused() {
+    let event = Event { time: 1, thread: 0, kind: EventKind::Mark { mark: 1 } };
+    let mut narrow = Chunker::new([0; 128], Rows::new(), TinyTables::new(), Placement::GLIBC_64);
+    assert_eq!(narrow.push(&event, 0), Pushed::TooLarge);
+    let mut wide =
+        Chunker::new([0; 128], Rows::new(), TinyTables::<u64>::empty(), Placement::GLIBC_64);
+    assert_eq!(wide.push(&event, 0), Pushed::Written);
+    let sealed = wide.seal().expect("a chunk");
+    let chunk = Chunk::parse(sealed, crc32).expect("sealed a moment ago");
+    assert!(Decoder::new(&chunk, TinyTables::new()).is_err());
+    assert!(Decoder::new(&chunk, TinyTables::<u64>::empty()).is_ok());
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use heapwire_core::{Columns, Event, EventKind, Lanes, Placement, Rows, Shape};
 use proptest::prelude::*;
@@ -71,13 +71,13 @@ impl Fields<'_> {
 
     fn tag(&mut self) -> u8 {
         if let Self::Rows { .. } = self {
-            let common = [36, 2, 3, 1, 35, 0, 7, 6, 5, 23, 24, 8, 67, 65, 197, 195];
+            let common = [52, 2, 3, 51, 0, 1, 10, 9, 8, 35, 36, 11, 75, 5, 83, 81];
             return match self.ones() {
                 8 => self.bits(8) as u8,
                 ones => common[(ones * 2 + self.bits(1)) as usize],
             };
         }
-        let common = [15, 26, 27, 29, 11, 5, 16, 10, 18, 13, 0, 30, 8, 3, 197];
+        let common = [40, 24, 44, 43, 16, 17, 25, 41, 27, 8, 19, 0, 3, 72, 83];
         let nibble = self.nibble(0);
         let Self::Columns { lanes, .. } = self else { unreachable!() };
         common.get(usize::from(nibble)).copied().unwrap_or_else(|| {
@@ -108,7 +108,7 @@ impl Fields<'_> {
             high => (high << k) + self.bits(k),
         };
         let Self::Rows { means, .. } = self else { unreachable!() };
-        means[lane] = mean - mean / 4 + value.min(16_777_216) + 1;
+        means[lane] = mean - mean / 4 + value.min(mean).min(16_777_216) + 1;
         value
     }
 }
@@ -125,9 +125,51 @@ struct Context {
 #[derive(Clone, Copy, Default)]
 struct Block {
     address: u64,
-    size: u64,
+    class: u64,
     site: u32,
     live: bool,
+}
+
+/// The newest are last.
+#[derive(Default)]
+struct List {
+    cache: Vec<u64>,
+    overflow: Vec<u64>,
+    misses: u32,
+}
+
+impl List {
+    fn at(&self, depth: u64) -> u64 {
+        *self.overflow.iter().chain(&self.cache).rev().nth(depth as usize).expect("an address")
+    }
+
+    fn put(&mut self, address: u64) {
+        if self.cache.len() < 7 {
+            return self.cache.push(address);
+        }
+        if self.overflow.len() == 8 {
+            self.overflow.remove(0);
+        }
+        self.overflow.push(address);
+    }
+
+    fn give_up(&mut self, depth: u64) {
+        self.misses = 0;
+        let (depth, cached) = (depth as usize, self.cache.len());
+        if depth < cached {
+            return self.cache.truncate(cached - 1 - depth);
+        }
+        self.overflow.truncate(self.overflow.len() - 1 - (depth - cached));
+        let stay = self.overflow.len().saturating_sub(7);
+        self.cache = self.overflow.drain(stay..).rev().collect();
+    }
+
+    fn miss(&mut self) {
+        self.misses += 1;
+        if self.misses == 4 {
+            *self = Self::default();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -137,7 +179,6 @@ struct Thread {
 }
 
 const FREE: u32 = 0;
-const FREE_AT: u32 = 1;
 const ALLOC: u32 = 2;
 const REALLOC: u32 = 3;
 
@@ -151,8 +192,9 @@ struct Model {
     mask: u64,
     blocks: HashMap<u32, Block>,
     contexts: HashMap<u32, Context>,
-    sizes: HashMap<u32, u64>,
-    lists: HashMap<u32, Vec<u64>>,
+    /// Size and class.
+    sizes: HashMap<u32, (u64, u64)>,
+    lists: HashMap<u32, List>,
     holes: HashMap<u32, u64>,
     threads: HashMap<u32, Thread>,
     thread: u32,
@@ -182,16 +224,14 @@ impl Model {
         (entries > 0).then(|| self.contexts.entry(slot(previous, entries)).or_default())
     }
 
-    fn granules(&self, size: u64) -> u64 {
-        let up = (1u64 << self.granule_bits) - 1;
-        let bytes = u128::from(size) + u128::from(self.overhead);
-        let bytes = (bytes.min(u64::MAX.into()) + u128::from(up)).min(u64::MAX.into()) as u64;
-        self.least.max(bytes >> self.granule_bits)
+    fn class(&self, size: u64) -> u64 {
+        let bytes = size.saturating_add(self.overhead).saturating_add((1 << self.granule_bits) - 1);
+        self.least.max((bytes >> self.granule_bits).min((1 << 31) - 1))
     }
 
-    fn list(&mut self, size: u64) -> Option<&mut Vec<u64>> {
+    fn list(&mut self, class: u64) -> Option<&mut List> {
         let entries = self.entries[3];
-        let at = (self.granules(size) as u32).wrapping_add(spread(self.thread));
+        let at = (class as u32).wrapping_add(spread(self.thread));
         (entries > 0).then(|| self.lists.entry(at % entries).or_default())
     }
 
@@ -215,15 +255,18 @@ impl Model {
     }
 
     fn site(&self, code: u64) -> u32 {
-        match code % 2 {
-            0 => self.highest_site - (code / 2) as u32,
-            _ => self.highest_site + ((code - 1) / 2) as u32 + 1,
-        }
+        let (code, highest) = (i128::from(code), i128::from(self.highest_site));
+        let site = match code % 2 {
+            _ if self.entries[1] == 0 => code,
+            0 => highest - code / 2,
+            _ => highest + (code - 1) / 2 + 1,
+        };
+        site.try_into().expect("32 bits")
     }
 
-    fn symbol(&mut self, act: u32, site: u32) {
+    fn act(&mut self, act: u32, site: u32, hit: bool) {
         let Some(context) = self.context() else { return };
-        if (context.act, context.site) == (act, site) {
+        if hit {
             context.confidence = 3.min(context.confidence + 1);
         } else if context.confidence == 0 {
             (context.act, context.site) = (act, site);
@@ -232,18 +275,14 @@ impl Model {
         }
     }
 
-    fn place(&mut self, place: u8, depth: u64, address: u64, size: u64) {
-        let bytes = self.granules(size).wrapping_mul(1 << self.granule_bits);
-        let end = address.wrapping_add(bytes) & self.mask;
-        match (place, self.list(size)) {
+    fn place(&mut self, place: u8, depth: u64, address: u64, class: u64) {
+        let end = address.wrapping_add(class << self.granule_bits) & self.mask;
+        match (place, self.list(class)) {
             (5, _) => return,
-            (0 | 2, Some(list)) => {
-                list.remove(list.len() - 1 - depth as usize);
-                return;
-            }
+            (0 | 2, Some(list)) => return list.give_up(depth),
             (0 | 2, None) => *self.hole(depth) = end,
+            (_, Some(list)) => list.miss(),
             (_, None) => self.add_hole(end),
-            (_, Some(_)) => {}
         }
         self.thread().bump = end;
     }
@@ -260,12 +299,9 @@ impl Model {
             let block = self.blocks.get_mut(&at).expect("a block");
             block.live = false;
             origin = block.site;
-            let size = block.size;
-            if reusable
-                && let Some(list) = self.list(size)
-                && list.len() < 7
-            {
-                list.push(address);
+            let class = block.class;
+            if reusable && let Some(list) = self.list(class) {
+                list.put(address);
             }
             self.last_freed = number;
         }
@@ -276,14 +312,14 @@ impl Model {
         origin
     }
 
-    fn block(&mut self, address: u64, size: u64, site: u32) {
+    fn block(&mut self, address: u64, [size, class]: [u64; 2], site: u32, sized: bool) {
         if self.entries[0] > 0 {
-            let block = Block { address, size, site, live: true };
+            let block = Block { address, class, site, live: true };
             self.blocks.insert(self.allocations % self.entries[0], block);
         }
         self.allocations = self.allocations.wrapping_add(1);
-        if self.entries[2] > 0 {
-            self.sizes.insert(site % self.entries[2], size);
+        if !sized && size < 1 << 32 && self.entries[2] > 0 {
+            self.sizes.insert(site % self.entries[2], (size, class));
         }
         self.highest_site = self.highest_site.max(site);
     }
@@ -303,11 +339,15 @@ impl Model {
         context.site
     }
 
-    fn read_size(&mut self, fields: &mut Fields<'_>, site: u32, sized: bool) -> u64 {
-        match sized {
-            true => self.sizes.get(&(site % self.entries[2])).copied().unwrap_or(0),
-            false => fields.number(SIZE),
+    /// Size and class.
+    fn read_size(&mut self, fields: &mut Fields<'_>, site: u32, sized: bool) -> [u64; 2] {
+        if sized {
+            let (size, class) = self.sizes[&(site % self.entries[2])];
+            assert_ne!(class, 0);
+            return [size, class];
         }
+        let size = fields.number(SIZE);
+        [size, self.class(size)]
     }
 
     /// Address and depth.
@@ -315,13 +355,13 @@ impl Model {
         &mut self,
         fields: &mut Fields<'_>,
         place: u8,
-        size: u64,
-        old: u64,
+        class: u64,
+        old: Option<u64>,
     ) -> (u64, u64) {
         let depth = if place == 2 { fields.number(DEPTH) } else { 0 };
         let address = match place {
-            0 | 2 => match self.list(size) {
-                Some(list) => list[list.len() - 1 - depth as usize],
+            0 | 2 => match self.list(class) {
+                Some(list) => list.at(depth),
                 None => *self.hole(depth),
             },
             1 => self.thread().bump,
@@ -330,8 +370,10 @@ impl Model {
                 self.far(code)
             }
             4 => fields.number(ADDRESS),
-            _ => old,
+            5 => old.expect("an old block"),
+            _ => panic!("place {place}"),
         };
+        assert!(address <= self.mask);
         (address, depth)
     }
 
@@ -346,81 +388,78 @@ impl Model {
                 let code = fields.number(ADDRESS);
                 return (self.far(code), None);
             }
-            _ => return (fields.number(ADDRESS), None),
+            5 => return (fields.number(ADDRESS), None),
+            _ => panic!("block {block}"),
         };
         let block = self.blocks[&(number % self.entries[0])];
-        let ago = self.allocations.wrapping_sub(number);
-        assert!(block.live && ago >= 1 && ago <= self.entries[0]);
+        assert!(number < self.allocations && self.allocations - number <= self.entries[0]);
+        assert!(block.live);
         (block.address, Some(number))
     }
 
     fn read_event(&mut self, fields: &mut Fields<'_>, time: &mut u64) -> Event {
         let mut tag = fields.tag();
-        let switched = tag == 197;
-        if switched {
-            tag = fields.tag();
-        }
-        let back = tag == 198;
-        if back {
-            tag = fields.tag();
-        }
+        let mut prefix = |tags: Range<u8>| {
+            let found = tags.contains(&tag).then(|| tag - tags.start);
+            if found.is_some() {
+                tag = fields.tag();
+            }
+            found
+        };
+        let [switch, back, moved] = [83..84, 84..85, 72..80].map(&mut prefix);
         let step = fields.number(7);
-        *time = if back { time.wrapping_sub(step) } else { time.wrapping_add(step) };
-        if switched {
+        *time = if back.is_some() { time.wrapping_sub(step) } else { time.wrapping_add(step) };
+        if switch.is_some() {
             self.thread = fields.number(0) as u32;
         }
         let kind = match tag {
-            0..20 => {
-                let (hit, sized, place) = (tag / 10 == 1, tag / 5 % 2 == 1, tag % 5);
-                let site = self.read_site(fields, ALLOC, hit);
+            0..32 => {
+                let (hit, sized, place) = (tag / 16 == 1, tag / 8 % 2 == 1, tag % 8);
+                let old = moved.map(|block| self.read_block(fields, block));
+                let act = if old.is_some() { REALLOC } else { ALLOC };
+                let site = self.read_site(fields, act, hit);
                 let size = self.read_size(fields, site, sized);
-                let (address, depth) = self.read_place(fields, place, size, 0);
-                self.symbol(ALLOC, site);
-                self.place(place, depth, address, size);
-                self.block(address, size, site);
-                self.remember(ALLOC, site);
-                EventKind::Alloc { address, size, site }
+                let (address, depth) =
+                    self.read_place(fields, place, size[1], old.map(|old| old.0));
+                self.act(act, site, hit);
+                self.place(place, depth, address, size[1]);
+                if let Some((old, number)) = old {
+                    self.freed(old, number, place != 5);
+                }
+                self.block(address, size, site, sized);
+                self.remember(act, site);
+                let size = size[0];
+                match old {
+                    Some((old, _)) => EventKind::Realloc { old, address, size, site },
+                    None => EventKind::Alloc { address, size, site },
+                }
             }
-            20..44 => {
-                let act = if tag < 32 { FREE } else { FREE_AT };
-                let outcome = (tag - 20) % 12;
-                let hit = outcome >= 6;
-                let site = if act == FREE && !hit { 0 } else { self.read_site(fields, act, hit) };
-                let (address, number) = self.read_block(fields, outcome % 6);
-                self.symbol(act, site);
+            _ if moved.is_some() => panic!("tag {tag} behind a prefix"),
+            32..64 => {
+                let (act, hit) = (u32::from(tag / 16 - 2), tag / 8 % 2 == 1);
+                let (address, number) = self.read_block(fields, tag % 8);
+                let unknown = act == FREE && !hit;
+                let site = if unknown { 0 } else { self.read_site(fields, act, hit) };
+                self.act(act, site, hit);
                 let origin = self.freed(address, number, true);
                 self.highest_site = self.highest_site.max(site);
                 self.remember(act, origin);
                 EventKind::Free { address, site }
             }
-            44..188 => {
-                let outcome = tag - 44;
-                let (predicted, block, place) = (outcome / 36, outcome / 6 % 6, outcome % 6);
-                let site = self.read_site(fields, REALLOC, predicted / 2 == 1);
-                let size = self.read_size(fields, site, predicted % 2 == 1);
-                let (old, number) = self.read_block(fields, block);
-                let (address, depth) = self.read_place(fields, place, size, old);
-                self.symbol(REALLOC, site);
-                self.place(place, depth, address, size);
-                self.freed(old, number, place != 5);
-                self.block(address, size, site);
-                self.remember(REALLOC, site);
-                EventKind::Realloc { old, address, size, site }
-            }
-            188 => {
-                let site = self.site(fields.number(SITE));
-                EventKind::FailedAlloc { size: fields.number(SIZE), site }
-            }
-            189..195 => {
-                let (address, _) = self.read_block(fields, tag - 189);
+            64..72 => {
+                let (address, _) = self.read_block(fields, tag - 64);
                 let mut other = || fields.number(OTHER) as u32;
                 EventKind::Name { address, variable: other(), type_name: other() }
             }
-            195 => {
+            80 => {
+                let site = self.site(fields.number(SITE));
+                EventKind::FailedAlloc { size: fields.number(SIZE), site }
+            }
+            81 => {
                 let gauge = fields.number(OTHER) as u32;
                 EventKind::Gauge { gauge, value: unzigzag(fields.number(OTHER)) }
             }
-            196 => EventKind::Mark { mark: fields.number(OTHER) as u32 },
+            82 => EventKind::Mark { mark: fields.number(OTHER) as u32 },
             _ => panic!("tag {tag}"),
         };
         Event { time: *time, thread: self.thread, kind }
@@ -438,11 +477,12 @@ fn read(chunk: &[u8]) -> Vec<Event> {
         bytes.fold(0, |value, byte| value << 8 | usize::from(*byte))
     };
     assert_eq!(fixed(2), chunk.len());
-    let mut rest = &body[2 + 2 * width..];
-    let [_, _, _, mut time] = [(); 4].map(|()| varint(&mut rest));
-    for _ in 0..8 {
+    let rest = &body[2 + 2 * width..];
+    let (present, mut rest) = rest.split_first().expect("which rare fields");
+    for _ in 0..present.count_ones() {
         varint(&mut rest);
     }
+    let [_, mut time, ..] = [(); 6].map(|()| varint(&mut rest));
     let (preset, after) = rest.split_first().expect("a spec");
     let (spec, payload) = match preset {
         0 => (<[u8; 10]>::try_from(&after[..10]).expect("ten"), &after[10..]),
@@ -462,7 +502,7 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     let mut fields = if body[1] & 8 == 0 {
         let bits =
             payload.iter().flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> bit & 1)));
-        Fields::Rows { bits: Box::new(bits), means: [8, 64, 192, 512, 16, 8, 64, 2048] }
+        Fields::Rows { bits: Box::new(bits), means: [8, 32, 192, 4096, 8, 4, 64, 2048] }
     } else {
         let mut rest = payload;
         let lengths: Vec<u64> = (0..11).map(|_| varint(&mut rest)).collect();

@@ -1,6 +1,6 @@
 //! The memory of a model on the desktop: tables on the heap, of any shape.
 
-use heapwire_core::{Block, Context, FreeList, Shape, Slices, Tables, Thread};
+use heapwire_core::{Block, Context, FreeList, LastSize, Shape, Slices, Tables, Thread};
 
 /// Below this many blocks an encoder searches them one by one; above, it keeps an index.
 const SEARCHED_BLOCKS: usize = 8;
@@ -9,12 +9,13 @@ const SEARCHED_BLOCKS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct HeapTables {
     shape: Shape,
-    blocks: Vec<Block>,
+    blocks: Vec<Block<u64>>,
     contexts: Vec<Context>,
-    sizes: Vec<u64>,
-    lists: Vec<FreeList>,
+    sizes: Vec<LastSize>,
+    lists: Vec<FreeList<u64>>,
     holes: Vec<u64>,
-    threads: Vec<Thread>,
+    threads: Vec<Thread<u64>>,
+    generation: u16,
     index: Vec<u32>,
 }
 
@@ -36,10 +37,11 @@ impl HeapTables {
             shape,
             blocks: vec![Block::default(); entries(shape.blocks)],
             contexts: vec![Context::default(); entries(shape.contexts)],
-            sizes: vec![0; entries(shape.sizes)],
+            sizes: vec![LastSize::default(); entries(shape.sizes)],
             lists: vec![FreeList::default(); entries(shape.lists)],
             holes: vec![0; entries(shape.holes)],
             threads: vec![Thread::default(); 1 << shape.threads],
+            generation: 0,
             index: Vec::new(),
         }
     }
@@ -65,8 +67,10 @@ pub fn shape_for_chunk(bytes: usize) -> Shape {
 }
 
 impl Tables for HeapTables {
+    type Word = u64;
+
     #[inline]
-    fn slices(&mut self) -> Slices<'_> {
+    fn slices(&mut self) -> Slices<'_, u64> {
         Slices {
             blocks: &mut self.blocks,
             contexts: &mut self.contexts,
@@ -74,6 +78,7 @@ impl Tables for HeapTables {
             lists: &mut self.lists,
             holes: &mut self.holes,
             threads: &mut self.threads,
+            generation: &mut self.generation,
             index: &mut self.index,
         }
     }

@@ -91,7 +91,7 @@ fn the_reader_takes_its_input_in_any_pieces() {
 /// What a device sends: text, then frames, two of them damaged.
 fn line_bytes() -> Vec<u8> {
     let content = Content::of_text(sample::text(1500).as_bytes());
-    let tables = TinyTables::new();
+    let tables = TinyTables::<u64>::empty();
     let placement = Placement { address_bits: 64, ..Placement::EMBEDDED_32 };
     let mut chunker = Chunker::new([0; 256], Rows::new(), tables, placement);
     let mut frames: Vec<Vec<u8>> = Vec::new();

@@ -1,10 +1,11 @@
 //! Columns: each field's bytes in a lane of its own, for chunks that are compressed later.
 //!
-//! Tags and time steps are nibbles, the low one of a byte first; 15 escapes to the lane after them.
-//! All other lanes hold varints. While a chunk grows, its lanes lie spread over the storage with
-//! room behind each; the payload has them close together behind a table of their lengths.
+//! Tags and time steps are nibbles, the low one of a byte first; the largest escape to the lane
+//! after them. All other lanes hold varints. While a chunk grows, its lanes lie spread over the
+//! storage with room behind each; the payload has them close together behind a table of their
+//! lengths.
 
-use super::{Fields, Lane, LaneReader, Lanes, UNCOMMON};
+use super::{Lane, LaneReader, Lanes, UNCOMMON};
 use crate::header::Layout;
 use crate::tag::Tag;
 use crate::varint;
@@ -25,127 +26,154 @@ const ESCAPE: u8 = 15;
 /// Bytes kept for the table of lane lengths: no length is larger than a chunk (24 bits).
 const TABLE_ROOM: usize = COLUMN_COUNT * 4;
 
+/// The most bytes that one event adds to each lane; at least the 8 that a quick varint wants.
+const MOST: [usize; COLUMN_COUNT] = [8, 4, 8, 10, 8, 8, 10, 20, 8, 8, 20];
+/// Bytes kept in each lane for the nibbles that wait.
+const RESERVE: [usize; COLUMN_COUNT] = [8, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// A full lane is given room from the others as long as 1 byte in this many is free.
 const SPREAD_LIMIT: usize = 64;
+/// No lane is given more room for events to come than for this many, unless it fills fast.
+const EVENTS_AHEAD: usize = 512;
 
 /// The tags that take a nibble: what desktop programs do most, most frequent first.
 pub(crate) const COMMON: [u8; ESCAPE as usize] = {
     const fn alloc(hit: bool, sized: bool, place: u8) -> u8 {
-        Tag::Alloc { hit, sized, place }.number()
+        Tag::alloc(hit, sized, place).0
     }
     const fn free(hit: bool, which: u8) -> u8 {
-        Tag::Free { hit, which }.number()
+        Tag::free(Tag::FREE, hit, which).0
     }
     [
-        alloc(true, true, 0),
         free(true, 0),
-        free(true, 1),
+        alloc(true, true, 0),
+        free(true, 4),
         free(true, 3),
-        alloc(true, false, 1),
-        alloc(false, true, 0),
-        alloc(true, true, 1),
         alloc(true, false, 0),
+        alloc(true, false, 1),
+        alloc(true, true, 1),
+        free(true, 1),
         alloc(true, true, 3),
+        alloc(false, true, 0),
         alloc(true, false, 3),
         alloc(false, false, 0),
-        free(true, 4),
-        alloc(false, true, 3),
         alloc(false, false, 3),
-        Tag::Switch.number(),
+        Tag::of_block(Tag::REALLOC, 0).0,
+        Tag::SWITCH.0,
     ]
 };
 
-/// The nibble of each tag, or [`UNCOMMON`].
-const NIBBLES: [u8; Tag::COUNT] = super::ranks(&COMMON);
+/// The nibble of each number of a tag, or [`UNCOMMON`].
+const NIBBLES: [u8; 256] = super::ranks(&COMMON);
 
-/// One lane in the storage: `start + len <= end`, and `end` is where the next begins.
+/// One lane in the storage: `start <= at`; from `at` to `end` is free. When `at` lies beyond `end`,
+/// what was written last did not fit.
 #[derive(Clone, Copy, Debug, Default)]
 struct Room {
     start: usize,
-    len: usize,
+    at: usize,
     end: usize,
 }
 
 impl Room {
-    #[inline]
-    fn free(&self) -> usize {
-        self.end - self.start - self.len
+    #[inline(never)]
+    fn put_long(&mut self, storage: &mut [u8], value: u64) -> bool {
+        let free = storage.get_mut(self.at..self.end).unwrap_or_default();
+        let written = put_quickly(free, value);
+        self.at += written.unwrap_or_else(|| varint::len(value));
+        written.is_some()
     }
 }
+
+/// Nibbles that wait until they fill a word, the first one lowest.
+#[derive(Clone, Copy, Debug)]
+struct Nibbles {
+    bits: u64,
+    count: u32,
+}
+
+/// Nibbles in a word.
+const WORD: u32 = 16;
 
 /// Writes columns.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// Where the payload begins.
+    /// The payload's bounds.
     start: usize,
+    end: usize,
     lanes: [Room; COLUMN_COUNT],
-    /// Nibbles in the tags' and the times' lanes.
-    tags: usize,
-    times: usize,
+    tags: Nibbles,
+    times: Nibbles,
+    /// Events that are sure to fit.
+    sure: usize,
+    overflown: bool,
 }
 
 impl Columns {
     /// A layout without storage: it has no room until [`Lanes::begin`].
     #[must_use]
     pub const fn new() -> Self {
-        let empty = Room { start: 0, len: 0, end: 0 };
-        Self { start: 0, lanes: [empty; COLUMN_COUNT], tags: 0, times: 0 }
+        let (empty, none) = (Room { start: 0, at: 0, end: 0 }, Nibbles { bits: 0, count: 0 });
+        Self {
+            start: 0,
+            end: 0,
+            lanes: [empty; COLUMN_COUNT],
+            tags: none,
+            times: none,
+            sure: 0,
+            overflown: false,
+        }
     }
 
-    /// Bytes that the event adds to each lane.
-    #[inline]
-    fn measure(&self, fields: &Fields) -> [u8; COLUMN_COUNT] {
-        let mut needs = [0u8; COLUMN_COUNT];
-        for (tags, &tag) in (self.tags..).zip(fields.tags()) {
-            needs[TAGS] += u8::from(tags.is_multiple_of(2));
-            needs[UNCOMMON_TAGS] += u8::from(nibble(tag) == ESCAPE);
-        }
-        needs[TIMES] = u8::from(self.times.is_multiple_of(2));
-        if fields.time >= u64::from(ESCAPE) {
-            needs[LONG_TIMES] = varint::len(fields.time - u64::from(ESCAPE)) as u8;
-        }
-        for &(lane, value) in fields.values() {
-            if let Some(need) = needs.get_mut(FIRST_VALUES + lane as usize) {
-                *need += varint::len(value) as u8;
+    /// Bytes that no lane uses.
+    fn free(&self) -> usize {
+        let used: usize = self.lanes.iter().map(|lane| lane.at - lane.start).sum();
+        let kept: usize = TABLE_ROOM + RESERVE.iter().sum::<usize>();
+        self.end.saturating_sub(self.start).saturating_sub(kept + used)
+    }
+
+    /// Whether it is worth the while to move lanes for the room that is left.
+    fn is_worth_spreading(&self) -> bool {
+        self.free() > 0 && self.free() >= self.end.saturating_sub(self.start) / SPREAD_LIMIT
+    }
+
+    /// Events that every lane has room for.
+    fn count_sure(&self) -> usize {
+        let lanes = self.lanes.iter().zip(MOST);
+        let events = lanes.map(|(lane, most)| lane.end.saturating_sub(lane.at) / most);
+        events.min().unwrap_or(0).min(EVENTS_AHEAD)
+    }
+
+    #[cold]
+    fn look_for_room(&mut self, storage: &mut [u8]) -> bool {
+        self.sure = self.count_sure();
+        if self.sure == 0 && self.is_worth_spreading() {
+            // Half of the free room evenly, for what may come; half where it comes most.
+            let events = (self.free() / 2 / MOST.iter().sum::<usize>()).min(EVENTS_AHEAD);
+            if events > 0 && self.spread(storage, &MOST.map(|most| most * events)) {
+                self.sure = self.count_sure();
             }
         }
-        needs
+        let is_roomy = self.sure > 0;
+        self.sure = self.sure.saturating_sub(1);
+        is_roomy
     }
 
-    /// Whether each lane has room for `needs`, after sharing out the free room anew if that helps.
-    #[inline]
-    fn make_room(&mut self, storage: &mut [u8], needs: &[u8; COLUMN_COUNT]) -> bool {
-        let fits = |lanes: &[Room; COLUMN_COUNT]| {
-            lanes.iter().zip(needs).all(|(lane, &need)| lane.free() >= usize::from(need))
-        };
-        fits(&self.lanes) || (self.spread(storage, needs) && fits(&self.lanes))
-    }
-
-    /// Shares the free room out among the lanes, in proportion to what they hold, and moves them.
+    /// Gives each lane what it needs and shares the other free room out in proportion to what the
+    /// lanes hold. False when there is not that much.
     #[cold]
-    fn spread(&mut self, storage: &mut [u8], needs: &[u8; COLUMN_COUNT]) -> bool {
-        let (Some(first), Some(last)) = (self.lanes.first(), self.lanes.last()) else {
-            return false;
-        };
-        let (start, end) = (first.start, last.end);
-        let used: usize = self.lanes.iter().map(|lane| lane.len).sum();
-        let needed: usize = needs.iter().map(|&need| usize::from(need)).sum();
-        let Some(free) = (end - start).checked_sub(used + needed) else { return false };
-        if free < (end - start) / SPREAD_LIMIT {
-            return false;
-        }
+    fn spread(&mut self, storage: &mut [u8], needs: &[usize; COLUMN_COUNT]) -> bool {
+        let Some(free) = self.free().checked_sub(needs.iter().sum()) else { return false };
+        let weight = |lane: &Room| lane.at - lane.start + 1;
+        let total: usize = self.lanes.iter().map(weight).sum();
         let mut lanes = self.lanes;
-        let mut at = start;
-        let total = used + needed + COLUMN_COUNT;
-        for (lane, &need) in lanes.iter_mut().zip(needs) {
-            let weight = lane.len + usize::from(need) + 1;
-            let share = (free as u64 * weight as u64 / total as u64) as usize;
-            lane.start = at;
-            at += lane.len + usize::from(need) + share;
-            lane.end = at;
-        }
-        if let Some(last) = lanes.last_mut() {
-            last.end = end;
+        let mut next = self.start + TABLE_ROOM;
+        for ((lane, need), reserve) in lanes.iter_mut().zip(needs).zip(RESERVE) {
+            let share = (free as u64 * weight(lane) as u64 / total as u64) as usize;
+            let at = next + (lane.at - lane.start);
+            let end = at + need + share;
+            *lane = Room { start: next, at, end };
+            next = end + reserve;
         }
         // Towards the start in order, then towards the end in reverse: no lane overwrites another.
         let moves = || self.lanes.iter().zip(&lanes);
@@ -159,54 +187,102 @@ impl Columns {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, storage: &mut [u8], lane: usize, byte: u8) {
-        if let Some(room) = self.lanes.get_mut(lane)
-            && let Some(slot) = storage.get_mut(room.start + room.len)
-        {
-            *slot = byte;
-            room.len += 1;
+        let Some(room) = self.lanes.get_mut(lane) else { return };
+        match storage.get_mut(room.at) {
+            Some(slot) if room.at < room.end => *slot = byte,
+            _ => self.overflown = true,
         }
+        room.at += 1;
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_varint(&mut self, storage: &mut [u8], lane: usize, value: u64) {
-        if let Some(room) = self.lanes.get_mut(lane)
-            && let Some(free) = storage.get_mut(room.start + room.len..)
-            && let Some(written) = varint::put(free, value)
+        let Some(room) = self.lanes.get_mut(lane) else { return };
+        if value < 0x80
+            && room.at < room.end
+            && let Some(byte) = storage.get_mut(room.at)
         {
-            room.len += written;
+            *byte = value as u8;
+            room.at += 1;
+        } else {
+            self.overflown |= !room.put_long(storage, value);
         }
     }
 
-    /// Adds a nibble to `lane`, which has `count` so far.
-    #[inline]
-    fn push_nibble(&mut self, storage: &mut [u8], lane: usize, count: usize, nibble: u8) {
-        if count.is_multiple_of(2) {
-            self.push(storage, lane, nibble);
-        } else if let Some(room) = self.lanes.get(lane)
-            && let Some(byte) = storage.get_mut((room.start + room.len).saturating_sub(1))
-        {
-            *byte |= nibble << 4;
+    #[inline(always)]
+    fn push_nibble(&mut self, storage: &mut [u8], lane: usize, nibble: u8) {
+        let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
+        nibbles.bits |= u64::from(nibble) << (4 * nibbles.count);
+        nibbles.count += 1;
+        if nibbles.count == WORD {
+            self.end_word(storage, lane);
+        }
+    }
+
+    /// Writes the nibbles that wait.
+    #[inline(never)]
+    fn end_word(&mut self, storage: &mut [u8], lane: usize) {
+        let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
+        let Nibbles { bits, count } = core::mem::replace(nibbles, Nibbles { bits: 0, count: 0 });
+        for byte in bits.to_le_bytes().into_iter().take(count.div_ceil(2) as usize) {
+            self.push(storage, lane, byte);
         }
     }
 }
 
 /// Moves a lane's bytes. Does nothing in another storage than the lane was begun for.
 fn shift(storage: &mut [u8], lane: &Room, to: usize) {
-    let end = lane.start.max(to).saturating_add(lane.len);
+    let end = lane.start.max(to).saturating_add(lane.at - lane.start);
     if end <= storage.len() {
-        storage.copy_within(lane.start..lane.start + lane.len, to);
+        storage.copy_within(lane.start..lane.at, to);
     }
 }
 
-/// The nibble of a tag.
+/// [`varint::put`] without branches on the value, where 8 bytes are free, of which it may use any.
 #[inline]
-fn nibble(tag: u8) -> u8 {
-    match NIBBLES.get(usize::from(tag)) {
-        Some(&nibble) if nibble != UNCOMMON => nibble,
-        _ => ESCAPE,
+fn put_quickly(free: &mut [u8], value: u64) -> Option<usize> {
+    if value >> 56 != 0 {
+        return varint::put(free, value);
     }
+    let Some(first) = free.first_chunk_mut() else { return varint::put(free, value) };
+    // Each step halves the groups: 56 bits into 2 of 28, 4 of 14, 8 of 7.
+    let groups = value & 0x0FFF_FFFF | (value & 0x00FF_FFFF_F000_0000) << 4;
+    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x0FFF_C000_0FFF_C000) << 2;
+    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x3F80_3F80_3F80_3F80) << 1;
+    let len = varint::len(value);
+    let more = 0x0080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+    *first = (groups | more).to_le_bytes();
+    Some(len)
+}
+
+/// Takes a varint from a lane.
+#[inline(never)]
+fn take_long(lane: &mut &[u8]) -> Option<u64> {
+    let (value, used) = take_quickly(lane)?;
+    *lane = lane.get(used..)?;
+    Some(value)
+}
+
+/// [`varint::take`] without branches on the value, where 8 bytes are left.
+#[inline]
+fn take_quickly(bytes: &[u8]) -> Option<(u64, usize)> {
+    let Some(first) = bytes.first_chunk() else { return varint::take(bytes) };
+    let word = u64::from_le_bytes(*first);
+    let stops = !word & 0x8080_8080_8080_8080;
+    if stops == 0 {
+        return varint::take(bytes);
+    }
+    let last = stops.trailing_zeros() & !7;
+    let groups = word & 0x7F7F_7F7F_7F7F_7F7F & (u64::MAX >> (56 - last));
+    if groups >> last == 0 && last > 0 {
+        return None;
+    }
+    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x7F00_7F00_7F00_7F00) >> 1;
+    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x3FFF_0000_3FFF_0000) >> 2;
+    let value = groups & 0x0FFF_FFFF | (groups & 0x0FFF_FFFF_0000_0000) >> 4;
+    Some((value, last as usize / 8 + 1))
 }
 
 impl Default for Columns {
@@ -219,52 +295,79 @@ impl Lanes for Columns {
     const LAYOUT: Layout = Layout::Columns;
 
     fn begin(&mut self, start: usize, end: usize) {
-        *self = Self { start, ..Self::new() };
-        let first = start.saturating_add(TABLE_ROOM).min(end);
-        self.lanes = [Room { start: first, len: 0, end: first }; COLUMN_COUNT];
-        // All room to the last lane: the first event spreads it.
-        if let Some(last) = self.lanes.last_mut() {
-            last.end = end.max(first);
+        let first = start.saturating_add(TABLE_ROOM);
+        // No lane has room: the first event spreads them.
+        let lanes = [Room { start: first, at: first, end: first }; COLUMN_COUNT];
+        *self = Self { start, end, lanes, ..Self::new() };
+    }
+
+    #[inline(always)]
+    fn is_roomy(&mut self, storage: &mut [u8]) -> bool {
+        match self.sure.checked_sub(1) {
+            Some(sure) => {
+                self.sure = sure;
+                true
+            }
+            None => self.look_for_room(storage),
         }
     }
 
-    #[inline]
-    fn write(&mut self, storage: &mut [u8], fields: &Fields) -> bool {
-        let needs = self.measure(fields);
-        if !self.make_room(storage, &needs) {
-            return false;
+    #[inline(always)]
+    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag) {
+        let nibble = NIBBLES[usize::from(tag)];
+        if nibble == UNCOMMON {
+            self.push_nibble(storage, TAGS, ESCAPE);
+            self.push(storage, UNCOMMON_TAGS, tag);
+        } else {
+            self.push_nibble(storage, TAGS, nibble);
         }
-        for &tag in fields.tags() {
-            let nibble = nibble(tag);
-            self.push_nibble(storage, TAGS, self.tags, nibble);
-            self.tags += 1;
-            if nibble == ESCAPE {
-                self.push(storage, UNCOMMON_TAGS, tag);
-            }
+    }
+
+    #[inline(always)]
+    fn time(&mut self, storage: &mut [u8], step: u64) {
+        if step < u64::from(ESCAPE) {
+            self.push_nibble(storage, TIMES, step as u8);
+        } else {
+            self.push_nibble(storage, TIMES, ESCAPE);
+            self.push_varint(storage, LONG_TIMES, step - u64::from(ESCAPE));
         }
-        let long = fields.time.checked_sub(u64::from(ESCAPE));
-        let time = if long.is_some() { ESCAPE } else { fields.time as u8 };
-        self.push_nibble(storage, TIMES, self.times, time);
-        self.times += 1;
-        if let Some(long) = long {
-            self.push_varint(storage, LONG_TIMES, long);
+    }
+
+    #[inline(always)]
+    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
+        self.push_varint(storage, FIRST_VALUES + lane as usize, value);
+    }
+
+    #[inline(always)]
+    fn fits(&self) -> bool {
+        !self.overflown
+    }
+
+    #[cold]
+    fn undo(&mut self, before: Self, storage: &mut [u8]) -> bool {
+        let mut needs = [0; COLUMN_COUNT];
+        for ((need, tried), kept) in needs.iter_mut().zip(&self.lanes).zip(&before.lanes) {
+            *need = tried.at - kept.at;
         }
-        for &(lane, value) in fields.values() {
-            self.push_varint(storage, FIRST_VALUES + lane as usize, value);
-        }
-        true
+        *self = before;
+        self.is_worth_spreading() && self.spread(storage, &needs)
     }
 
     fn finish(&mut self, storage: &mut [u8]) -> usize {
+        for (lane, reserve) in self.lanes.iter_mut().zip(RESERVE) {
+            lane.end = lane.end.saturating_add(reserve);
+        }
+        self.end_word(storage, TAGS);
+        self.end_word(storage, TIMES);
         let mut at = self.start;
         for lane in &self.lanes {
             // The table's room is kept free, and its entries are at most 4 bytes each.
             let room = storage.get_mut(at..).unwrap_or_default();
-            at += varint::put(room, lane.len as u64).unwrap_or(0);
+            at += varint::put(room, (lane.at - lane.start) as u64).unwrap_or(0);
         }
         for lane in &self.lanes {
             shift(storage, lane, at);
-            at += lane.len;
+            at += lane.at - lane.start;
         }
         at
     }
@@ -274,8 +377,8 @@ impl Lanes for Columns {
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnsReader<'a> {
     lanes: [&'a [u8]; COLUMN_COUNT],
-    tags: Nibbles<'a>,
-    times: Nibbles<'a>,
+    tags: NibbleReader<'a>,
+    times: NibbleReader<'a>,
 }
 
 impl<'a> ColumnsReader<'a> {
@@ -292,46 +395,46 @@ impl<'a> ColumnsReader<'a> {
         for (lane, length) in lanes.iter_mut().zip(lengths) {
             (*lane, rest) = rest.split_at_checked(length)?;
         }
-        let nibbles = |lane| Nibbles { bytes: lane, high: None };
+        let nibbles = |lane| NibbleReader { rest: lane, bits: 0, count: 0 };
         let (tags, times) = (nibbles(lanes[TAGS]), nibbles(lanes[TIMES]));
         rest.is_empty().then_some(Self { lanes, tags, times })
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self, lane: usize) -> Option<u64> {
         let lane = self.lanes.get_mut(lane)?;
-        let (value, used) = match lane.first()? {
-            &byte if byte < 0x80 => (u64::from(byte), 1),
-            _ => varint::take(lane)?,
-        };
-        *lane = lane.get(used..)?;
-        Some(value)
+        let (&first, rest) = lane.split_first()?;
+        if first < 0x80 {
+            *lane = rest;
+            return Some(first.into());
+        }
+        take_long(lane)
     }
 }
 
 impl LaneReader for ColumnsReader<'_> {
-    #[inline]
-    fn tag(&mut self) -> Option<u8> {
+    #[inline(always)]
+    fn tag(&mut self) -> Option<Tag> {
         let nibble = self.tags.next()?;
         if let Some(&tag) = COMMON.get(usize::from(nibble)) {
-            return Some(tag);
+            return Some(Tag(tag));
         }
         let lane = self.lanes.get_mut(UNCOMMON_TAGS)?;
         let (&tag, rest) = lane.split_first()?;
         *lane = rest;
-        Some(tag)
+        Some(Tag(tag))
     }
 
-    #[inline]
+    #[inline(always)]
     fn time(&mut self) -> Option<u64> {
-        let nibble = self.times.next()?;
-        if nibble < ESCAPE {
-            return Some(u64::from(nibble));
+        let step = self.times.next()?;
+        if step < ESCAPE {
+            return Some(step.into());
         }
-        self.varint(LONG_TIMES)?.checked_add(u64::from(ESCAPE))
+        self.varint(LONG_TIMES)?.checked_add(ESCAPE.into())
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, lane: Lane) -> Option<u64> {
         self.varint(FIRST_VALUES + lane as usize)
     }
@@ -348,25 +451,38 @@ impl LaneReader for ColumnsReader<'_> {
 
 /// The nibbles of bytes, the low one first.
 #[derive(Clone, Debug)]
-struct Nibbles<'a> {
-    bytes: &'a [u8],
-    high: Option<u8>,
+struct NibbleReader<'a> {
+    rest: &'a [u8],
+    /// Nibbles taken from `rest` already, the next one lowest, and how many.
+    bits: u64,
+    count: u32,
 }
 
-impl Nibbles<'_> {
-    #[inline]
+impl NibbleReader<'_> {
+    #[inline(always)]
     fn next(&mut self) -> Option<u8> {
-        if let Some(high) = self.high.take() {
-            return Some(high);
+        if self.count == 0 {
+            self.next_word()?;
         }
-        let (&byte, rest) = self.bytes.split_first()?;
-        self.bytes = rest;
-        self.high = Some(byte >> 4);
-        Some(byte & 0x0F)
+        let nibble = self.bits as u8 & 0x0F;
+        self.bits >>= 4;
+        self.count -= 1;
+        Some(nibble)
+    }
+
+    #[inline(never)]
+    fn next_word(&mut self) -> Option<()> {
+        if let Some((word, rest)) = self.rest.split_first_chunk() {
+            (self.bits, self.count, self.rest) = (u64::from_le_bytes(*word), WORD, rest);
+        } else {
+            let (&byte, rest) = self.rest.split_first()?;
+            (self.bits, self.count, self.rest) = (byte.into(), 2, rest);
+        }
+        Some(())
     }
 
     /// At most the padding nibble of the last byte is left.
     fn is_exhausted(&self) -> bool {
-        self.bytes.is_empty() && self.high.unwrap_or(0) == 0
+        self.rest.is_empty() && self.count <= 1 && self.bits == 0
     }
 }

@@ -14,7 +14,8 @@ use crate::tag::Tag;
 
 /// A kind of number in an event, besides its tags and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+#[doc(hidden)]
+pub enum Lane {
     Thread,
     Site,
     Size,
@@ -32,64 +33,39 @@ impl Lane {
     pub(crate) const COUNT: usize = 7;
 }
 
-/// One coded event: its tags, its time and the numbers that were not foretold, in order.
-#[derive(Clone, Copy, Debug)]
-pub struct Fields {
-    tags: [u8; 3],
-    tag_count: u8,
-    /// Ticks since the event before, in the direction that the tags say.
-    pub(crate) time: u64,
-    value_count: u8,
-    values: [(Lane, u64); Fields::MAX_VALUES],
-}
-
-impl Fields {
-    /// A reallocation has the most: thread, site, block, size, address.
-    const MAX_VALUES: usize = 5;
-
-    pub(crate) const fn new() -> Self {
-        let values = [(Lane::Other, 0); Self::MAX_VALUES];
-        Self { tags: [0; 3], tag_count: 0, time: 0, value_count: 0, values }
-    }
-
-    #[inline]
-    pub(crate) fn tag(&mut self, tag: Tag) {
-        if let Some(slot) = self.tags.get_mut(usize::from(self.tag_count)) {
-            *slot = tag.number();
-            self.tag_count += 1;
-        }
-    }
-
-    #[inline]
-    pub(crate) fn value(&mut self, lane: Lane, value: u64) {
-        if let Some(slot) = self.values.get_mut(usize::from(self.value_count)) {
-            *slot = (lane, value);
-            self.value_count += 1;
-        }
-    }
-
-    #[inline]
-    fn tags(&self) -> &[u8] {
-        self.tags.get(..usize::from(self.tag_count)).unwrap_or_default()
-    }
-
-    #[inline]
-    fn values(&self) -> &[(Lane, u64)] {
-        self.values.get(..usize::from(self.value_count)).unwrap_or_default()
-    }
-}
-
 /// A layout, as the encoder sees it. Implemented by [`Rows`] and [`Columns`].
-pub trait Lanes {
+///
+/// An event is written tags first, then its time step, then its values. Writers check all room by
+/// themselves: what has none is not written, and [`fits`](Self::fits) says so.
+pub trait Lanes: Clone {
     /// Its name in a chunk's header.
     const LAYOUT: Layout;
 
     /// Begins a payload in `start..end` of the storage.
     fn begin(&mut self, start: usize, end: usize);
 
-    /// Writes one event, all of it or nothing; says whether it did.
+    /// Whether any event is sure to fit. Asked before each event; if so there is no need to keep a
+    /// copy to go back to.
     #[doc(hidden)]
-    fn write(&mut self, storage: &mut [u8], fields: &Fields) -> bool;
+    fn is_roomy(&mut self, storage: &mut [u8]) -> bool;
+
+    #[doc(hidden)]
+    fn tag(&mut self, storage: &mut [u8], tag: Tag);
+
+    #[doc(hidden)]
+    fn time(&mut self, storage: &mut [u8], step: u64);
+
+    #[doc(hidden)]
+    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64);
+
+    /// Whether all that was written so far had room.
+    #[doc(hidden)]
+    fn fits(&self) -> bool;
+
+    /// Goes back to the copy made `before` an event that did not fit. Whether it will fit now, since
+    /// room was made for it.
+    #[doc(hidden)]
+    fn undo(&mut self, before: Self, storage: &mut [u8]) -> bool;
 
     /// Completes the payload and returns where it ends. To be called once.
     fn finish(&mut self, storage: &mut [u8]) -> usize;
@@ -98,7 +74,7 @@ pub trait Lanes {
 /// A layout, as the decoder sees it: the fields in the order in which they were written.
 pub(crate) trait LaneReader {
     /// `None` when the lane has no more, or holds what no encoder writes.
-    fn tag(&mut self) -> Option<u8>;
+    fn tag(&mut self) -> Option<Tag>;
     fn time(&mut self) -> Option<u64>;
     fn value(&mut self, lane: Lane) -> Option<u64>;
     /// Whether nothing but padding is left.
@@ -108,9 +84,9 @@ pub(crate) trait LaneReader {
 /// The rank of a tag that is not common.
 const UNCOMMON: u8 = u8::MAX;
 
-/// The rank of each tag among the `common` ones, or [`UNCOMMON`].
-const fn ranks(common: &[u8]) -> [u8; Tag::COUNT] {
-    let mut ranks = [UNCOMMON; Tag::COUNT];
+/// The rank of each number of a tag among the `common` ones, or [`UNCOMMON`].
+const fn ranks(common: &[u8]) -> [u8; 256] {
+    let mut ranks = [UNCOMMON; 256];
     let mut rank = 0;
     while rank < common.len() {
         ranks[common[rank] as usize] = rank as u8;

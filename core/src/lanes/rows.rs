@@ -5,20 +5,21 @@
 //! ended by a zero), then its k low bits. Eight ones escape to 6 bits of length and the plain value.
 //! Tags are codes of a fixed table.
 
-use super::{Fields, Lane, LaneReader, Lanes};
+use super::{Lane, LaneReader, Lanes};
 use crate::header::Layout;
 use crate::tag::Tag;
 
 /// Unary ones that say an escape follows.
 const ESCAPE: u32 = 8;
-/// The means adapt to values up to this; it keeps them within 32 bits.
-const MEAN_LIMIT: u64 = 1 << 24;
 /// The mean of time steps stands after those of the lanes.
 const TIME: usize = Lane::COUNT;
 
 /// Where the means begin, in the order of [`Lane`]s, then time: about the middle of what
 /// microcontrollers were seen to send.
-pub(crate) const FIRST_MEANS: [u32; Lane::COUNT + 1] = [8, 64, 192, 512, 16, 8, 64, 2048];
+pub(crate) const FIRST_MEANS: [u32; Lane::COUNT + 1] = [8, 32, 192, 4096, 8, 4, 64, 2048];
+
+/// No larger number is learned, so that no mean outgrows its 32 bits.
+const MOST_LEARNED: u32 = 1 << 24;
 
 /// How far the lanes' numbers go at present.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,9 @@ impl Means {
     #[inline]
     fn learn(&mut self, lane: usize, value: u64) {
         if let Some(mean) = self.0.get_mut(lane) {
-            *mean = *mean - *mean / 4 + value.min(MEAN_LIMIT) as u32 + 1;
+            // One far value must not make all that follow it long.
+            let value = value.min((*mean).min(MOST_LEARNED).into()) as u32;
+            *mean = *mean - *mean / 4 + value + 1;
         }
     }
 }
@@ -43,42 +46,46 @@ impl Means {
 /// two ranks to each unary one; all other tags escape to their number in 8 bits.
 pub(crate) const COMMON: [u8; 2 * ESCAPE as usize] = {
     const fn alloc(sized: bool, place: u8) -> u8 {
-        Tag::Alloc { hit: false, sized, place }.number()
+        Tag::alloc(false, sized, place).0
     }
     const fn free_at(which: u8) -> u8 {
-        Tag::FreeAt { hit: false, which }.number()
+        Tag::free(Tag::FREE_AT, false, which).0
     }
     const fn free(which: u8) -> u8 {
-        Tag::Free { hit: false, which }.number()
+        Tag::free(Tag::FREE, false, which).0
     }
-    const fn realloc(which: u8, place: u8) -> u8 {
-        Tag::Realloc { hit: false, sized: false, which, place }.number()
+    const fn realloc(which: u8) -> u8 {
+        Tag::of_block(Tag::REALLOC, which).0
     }
     [
         free_at(4),
         alloc(false, 2),
         alloc(false, 3),
-        alloc(false, 1),
         free_at(3),
         alloc(false, 0),
+        alloc(false, 1),
         alloc(true, 2),
         alloc(true, 1),
         alloc(true, 0),
         free(3),
         free(4),
         alloc(true, 3),
-        realloc(3, 5),
-        realloc(3, 3),
-        Tag::Switch.number(),
-        Tag::Gauge.number(),
+        realloc(3),
+        alloc(false, 5),
+        Tag::SWITCH.0,
+        Tag::GAUGE.0,
     ]
 };
 
 /// The rank of each tag in `COMMON`, or 255.
-const RANKS: [u8; Tag::COUNT] = super::ranks(&COMMON);
+const RANKS: [u8; 256] = super::ranks(&COMMON);
 
-/// Writes rows. Its state is small enough to be copied for every event, so that one that does not
-/// fit leaves no trace.
+/// The most bytes that an event takes: four tags that escape, and time, thread, site, size, block
+/// and address that do, of 64 bits each.
+const LONGEST_EVENT: usize =
+    (4 * (ESCAPE as usize + 8) + 6 * (ESCAPE as usize + 6 + 64)).div_ceil(8);
+
+/// Writes rows.
 #[derive(Clone, Debug)]
 pub struct Rows {
     means: Means,
@@ -99,24 +106,24 @@ impl Rows {
 
     /// Appends the `count` low bits of `bits`; at most 32, and none above may be set.
     #[inline]
-    fn put(&mut self, storage: &mut [u8], bits: u64, count: u32) -> bool {
+    fn put(&mut self, storage: &mut [u8], bits: u64, count: u32) {
         self.bits |= bits << self.bit_count;
         self.bit_count += count;
         while self.bit_count >= 8 {
-            if self.at >= self.end {
-                return false;
+            // Without room it counts on, for `fits`.
+            if self.at < self.end
+                && let Some(byte) = storage.get_mut(self.at)
+            {
+                *byte = self.bits as u8;
             }
-            let Some(byte) = storage.get_mut(self.at) else { return false };
-            *byte = self.bits as u8;
             self.at += 1;
             self.bits >>= 8;
             self.bit_count -= 8;
         }
-        true
     }
 
     #[inline]
-    fn put_value(&mut self, storage: &mut [u8], lane: usize, value: u64) -> bool {
+    fn number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
         let k = self.means.parameter(lane);
         self.means.learn(lane, value);
         let high = value >> k;
@@ -126,31 +133,11 @@ impl Rows {
             return self.put(storage, unary | low << (high + 1), high as u32 + 1 + k);
         }
         let length = 63 - (value | 1).leading_zeros();
-        self.put(storage, 0xFF | u64::from(length) << ESCAPE, ESCAPE + 6)
-            && self.put(storage, value & 0xFFFF_FFFF, (length + 1).min(32))
-            && (length < 32 || self.put(storage, value >> 32, length - 31))
-    }
-
-    #[inline]
-    fn put_tag(&mut self, storage: &mut [u8], tag: u8) -> bool {
-        let rank = RANKS.get(usize::from(tag)).map_or(super::UNCOMMON, |rank| *rank);
-        if rank == super::UNCOMMON {
-            return self.put(storage, 0xFF | u64::from(tag) << ESCAPE, ESCAPE + 8);
+        self.put(storage, 0xFF | u64::from(length) << ESCAPE, ESCAPE + 6);
+        self.put(storage, value & 0xFFFF_FFFF, (length + 1).min(32));
+        if length >= 32 {
+            self.put(storage, value >> 32, length - 31);
         }
-        let high = u32::from(rank >> 1);
-        self.put(storage, ((1 << high) - 1) | u64::from(rank & 1) << (high + 1), high + 2)
-    }
-
-    #[inline]
-    fn put_fields(&mut self, storage: &mut [u8], fields: &Fields) -> bool {
-        fields.tags().iter().all(|&tag| self.put_tag(storage, tag))
-            && self.put_value(storage, TIME, fields.time)
-            && fields
-                .values()
-                .iter()
-                .all(|&(lane, value)| self.put_value(storage, lane as usize, value))
-            // The last, partial byte needs its place too.
-            && (self.bit_count == 0 || self.at < self.end)
     }
 }
 
@@ -168,13 +155,40 @@ impl Lanes for Rows {
     }
 
     #[inline]
-    fn write(&mut self, storage: &mut [u8], fields: &Fields) -> bool {
-        let before = self.clone();
-        let fits = self.put_fields(storage, fields);
-        if !fits {
-            *self = before;
+    fn is_roomy(&mut self, _storage: &mut [u8]) -> bool {
+        self.end.saturating_sub(self.at) > LONGEST_EVENT
+    }
+
+    #[inline]
+    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag) {
+        let rank = RANKS[usize::from(tag)];
+        if rank == super::UNCOMMON {
+            self.put(storage, 0xFF | u64::from(tag) << ESCAPE, ESCAPE + 8);
+        } else {
+            let high = u32::from(rank >> 1);
+            self.put(storage, ((1 << high) - 1) | u64::from(rank & 1) << (high + 1), high + 2);
         }
-        fits
+    }
+
+    #[inline]
+    fn time(&mut self, storage: &mut [u8], step: u64) {
+        self.number(storage, TIME, step);
+    }
+
+    #[inline]
+    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
+        self.number(storage, lane as usize, value);
+    }
+
+    #[inline]
+    fn fits(&self) -> bool {
+        // The last, partial byte needs its place too.
+        self.at + usize::from(self.bit_count > 0) <= self.end
+    }
+
+    fn undo(&mut self, before: Self, _storage: &mut [u8]) -> bool {
+        *self = before;
+        false
     }
 
     fn finish(&mut self, storage: &mut [u8]) -> usize {
@@ -228,13 +242,13 @@ impl<'a> RowsReader<'a> {
 
 impl LaneReader for RowsReader<'_> {
     #[inline]
-    fn tag(&mut self) -> Option<u8> {
+    fn tag(&mut self) -> Option<Tag> {
         let high = self.take_unary()?;
         if high == ESCAPE {
-            return self.take(8).map(|tag| tag as u8);
+            return self.take(8).map(|tag| Tag(tag as u8));
         }
         let rank = high * 2 + self.take(1)? as u32;
-        COMMON.get(rank as usize).copied()
+        COMMON.get(rank as usize).map(|&tag| Tag(tag))
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use super::Model;
 use crate::event::NO_SITE;
 use crate::tables::{Block, Slices, Tables};
+use crate::word::Word;
 
 /// Which block an event refers to, as the model sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,59 +22,93 @@ pub(crate) enum Which {
     Absolute(u64),
 }
 
+impl Which {
+    /// Its number in a tag.
+    #[inline]
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Step => 0,
+            Self::Distance => 1,
+            Self::Next => 2,
+            Self::Ago(_) => 3,
+            Self::Far(_) => 4,
+            Self::Absolute(_) => 5,
+        }
+    }
+}
+
 /// A block that an event refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Referred {
-    pub(crate) address: u64,
-    /// Its allocation's number, when it is remembered.
-    number: Option<u32>,
+pub(crate) struct Referred<W> {
+    pub(crate) address: W,
+    /// Its allocation, when it is remembered.
+    known: Option<Known>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    number: u32,
+    site: u32,
+    class: u32,
+}
+
+/// A block that an event allocated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<W> {
+    pub(crate) address: W,
+    pub(crate) size: u64,
+    /// Its size's class.
+    pub(crate) class: u32,
+    pub(crate) site: u32,
 }
 
 impl<T: Tables> Model<T> {
-    #[inline]
-    pub(super) fn block(&mut self, number: u32) -> Option<&mut Block> {
-        let age = self.allocations.wrapping_sub(number);
+    /// The live block of this number, if the ring still has it.
+    #[inline(always)]
+    fn block(&mut self, number: u32) -> Option<Referred<T::Word>> {
+        let allocations = self.allocations;
         let blocks = self.tables.slices().blocks;
-        if age == 0 || age as usize > blocks.len() {
+        // What the ring holds beyond that is of former chunks.
+        if number >= allocations || (allocations - number) as usize > blocks.len() {
             return None;
         }
-        let at = number as usize & blocks.len().wrapping_sub(1);
-        blocks.get_mut(at).filter(|block| block.live)
+        let block = blocks.get(number as usize & blocks.len().wrapping_sub(1))?;
+        let known = Known { number, site: block.site, class: block.class() };
+        block.is_live().then_some(Referred { address: block.address, known: Some(known) })
     }
 
     /// Finds the live block at `address` among those remembered.
     #[inline]
-    pub(crate) fn refer(&mut self, address: u64) -> Referred {
-        let tables = self.tables.slices();
-        let number = if tables.index.is_empty() {
-            let remembered = tables.blocks.len() as u32;
+    pub(crate) fn refer(&mut self, address: T::Word) -> Referred<T::Word> {
+        let Slices { index, blocks, .. } = self.tables.slices();
+        let found = if index.is_empty() {
+            let remembered = blocks.len() as u32;
             let newest = self.allocations.wrapping_sub(1);
             (0..remembered)
-                .map(|age| newest.wrapping_sub(age))
-                .find(|&number| self.block(number).is_some_and(|block| block.address == address))
+                .filter_map(|age| self.block(newest.wrapping_sub(age)))
+                .find(|block| block.address == address)
         } else {
-            let at = address_slot(address, tables.index.len());
-            let number = tables.index.get(at).map_or(0, |number| *number);
-            self.block(number).is_some_and(|block| block.address == address).then_some(number)
+            let number = index.get(address_slot(address, index.len())).map_or(0, |number| *number);
+            self.block(number).filter(|block| block.address == address)
         };
-        Referred { address, number }
+        found.unwrap_or(Referred { address, known: None })
     }
 
     /// How the model would say that an event refers to this block.
-    #[inline]
-    pub(crate) fn which(&mut self, referred: Referred) -> Which {
-        let Some(number) = referred.number else {
+    #[inline(always)]
+    pub(crate) fn which(&mut self, referred: Referred<T::Word>) -> Which {
+        let Some(Known { number, .. }) = referred.known else {
             let address = referred.address;
-            return self.far(address).map_or(Which::Absolute(address), Which::Far);
+            return self.far(address).map_or(Which::Absolute(address.widen()), Which::Far);
         };
-        let (allocations, last_freed) = (self.allocations, self.last_freed);
-        let ago = allocations.wrapping_sub(number);
+        let step = number.wrapping_sub(self.last_freed);
+        let ago = self.allocations.wrapping_sub(number);
         if let Some(context) = self.context() {
-            if last_freed.wrapping_add_signed(context.step) == number {
+            if step == context.step {
                 return Which::Step;
             } else if ago == context.distance {
                 return Which::Distance;
-            } else if last_freed.wrapping_add(1) == number {
+            } else if step == 1 {
                 return Which::Next;
             }
         }
@@ -81,81 +116,81 @@ impl<T: Tables> Model<T> {
     }
 
     /// The inverse of [`which`](Self::which); `None` when the block is not live and remembered.
-    #[inline]
-    pub(crate) fn referred(&mut self, which: Which) -> Option<Referred> {
+    #[inline(always)]
+    pub(crate) fn referred(&mut self, which: Which) -> Option<Referred<T::Word>> {
         let number = match which {
-            Which::Step => {
-                let step = self.context()?.step;
-                self.last_freed.wrapping_add_signed(step)
-            }
-            Which::Distance => {
-                let distance = self.context()?.distance;
-                self.allocations.wrapping_sub(distance)
-            }
+            Which::Step => self.last_freed.wrapping_add(self.context()?.step),
+            Which::Distance => self.allocations.wrapping_sub(self.context()?.distance),
             Which::Next => self.last_freed.wrapping_add(1),
             Which::Ago(ago) => {
                 let ago = u32::try_from(ago).ok()?.checked_add(1)?;
                 self.allocations.wrapping_sub(ago)
             }
-            Which::Far(code) => return Some(Referred { address: self.near(code), number: None }),
-            Which::Absolute(address) => return Some(Referred { address, number: None }),
+            Which::Far(_) | Which::Absolute(_) => return self.unknown(which),
         };
-        let address = self.block(number)?.address;
-        Some(Referred { address, number: Some(number) })
+        self.block(number)
+    }
+
+    #[inline(never)]
+    fn unknown(&mut self, which: Which) -> Option<Referred<T::Word>> {
+        let address = match which {
+            Which::Far(code) => self.near(code),
+            Which::Absolute(address) if address & !self.mask == 0 => T::Word::cut(address),
+            _ => return None,
+        };
+        Some(Referred { address, known: None })
     }
 
     /// The block is no longer live. Returns the site that it came from.
-    #[inline]
-    pub(super) fn learn_freed(&mut self, freed: Referred, reusable: bool) -> u32 {
-        let Referred { address, number } = freed;
-        let mut site = NO_SITE;
-        if let Some(number) = number {
-            let step = number.wrapping_sub(self.last_freed) as i32;
+    #[inline(always)]
+    pub(super) fn learn_freed(&mut self, freed: Referred<T::Word>, reusable: bool) -> u32 {
+        let Referred { address, known } = freed;
+        let mut origin = NO_SITE;
+        if let Some(Known { number, site, class }) = known {
+            let step = number.wrapping_sub(self.last_freed);
             let distance = self.allocations.wrapping_sub(number);
             if let Some(context) = self.context() {
-                context.step = step;
-                context.distance = distance;
+                (context.step, context.distance) = (step, distance);
             }
-            let mut size = 0;
-            if let Some(block) = self.block(number) {
-                block.live = false;
-                (site, size) = (block.site, block.size);
+            let blocks = self.tables.slices().blocks;
+            if let Some(block) = blocks.get_mut(number as usize & blocks.len().wrapping_sub(1)) {
+                block.end_life();
             }
-            if reusable && let Some(list) = self.list(size) {
+            if reusable && let Some(list) = self.list(class) {
                 list.push(address);
             }
             self.last_freed = number;
+            origin = site;
         }
-        if reusable && !self.tables.slices().holes.is_empty() {
+        if reusable {
             self.add_hole(address);
         }
         self.last_freed_address = address;
-        site
+        origin
     }
 
-    #[inline]
-    pub(super) fn learn_block(&mut self, address: u64, size: u64, site: u32) {
+    #[inline(always)]
+    pub(super) fn learn_block(&mut self, block: Placed<T::Word>, sized: bool) {
+        let Placed { address, size, class, site } = block;
         let number = self.allocations;
         let Slices { blocks, index, .. } = self.tables.slices();
-        let at = number as usize & blocks.len().wrapping_sub(1);
-        if let Some(block) = blocks.get_mut(at) {
-            *block = Block { address, size, site, live: true };
+        if let Some(entry) = blocks.get_mut(number as usize & blocks.len().wrapping_sub(1)) {
+            *entry = Block::new(address, site, class);
         }
-        if !index.is_empty() {
-            let at = address_slot(address, index.len());
-            if let Some(entry) = index.get_mut(at) {
-                *entry = number;
-            }
+        if let Some(entry) = index.get_mut(address_slot(address, index.len())) {
+            *entry = number;
         }
         self.allocations = number.wrapping_add(1);
-        self.learn_size(site, size);
+        if !sized {
+            self.learn_size(site, size, class);
+        }
         self.highest_site = self.highest_site.max(site);
     }
 }
 
 /// The encoder's entry for an address: any function will do, the format does not depend on it.
 #[inline]
-fn address_slot(address: u64, len: usize) -> usize {
-    let hash = address.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+fn address_slot(address: impl Word, len: usize) -> usize {
+    let hash = address.widen().wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (hash >> 32) as usize & len.wrapping_sub(1)
 }

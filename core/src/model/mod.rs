@@ -9,23 +9,28 @@ mod block;
 mod place;
 mod who;
 
-pub(crate) use block::{Referred, Which};
+pub(crate) use block::{Placed, Referred, Which};
 pub(crate) use place::Place;
-pub(crate) use who::Symbol;
 
 use crate::shape::{ModelSpec, Placement};
-use crate::tables::{Act, Block, Context, FreeList, Slices, Tables, Thread};
+use crate::tables::{Act, Context, FreeList, LastSize, Slices, Tables, Thread};
+use crate::word::Word;
 
 /// The model: tables in the caller's memory and a few counters.
 #[derive(Clone, Debug)]
-pub(crate) struct Model<T> {
+pub(crate) struct Model<T: Tables> {
     tables: T,
     placement: Placement,
-    pub(crate) highest_site: u32,
-    pub(crate) thread: u32,
+    /// The bits that an address may have.
+    mask: u64,
+    thread: u32,
+    /// Where the thread's state lies, and the context that its previous event leads to.
+    thread_at: usize,
+    context_at: usize,
+    highest_site: u32,
     allocations: u32,
     last_freed: u32,
-    last_freed_address: u64,
+    pub(crate) last_freed_address: T::Word,
     next_hole: u32,
 }
 
@@ -35,11 +40,10 @@ fn spread(key: u32) -> u32 {
     key.wrapping_mul(0x9E37_79B1)
 }
 
-/// The entry of `table` for a spread key: its highest bits. `None` when the table is empty.
+/// The entry of a table of `len` for a key: the highest bits of its hash.
 #[inline]
-fn slot(hash: u32, len: usize) -> usize {
-    let mask = len.wrapping_sub(1);
-    (hash >> 16) as usize & mask
+fn slot(key: u32, len: usize) -> usize {
+    (spread(key) >> 16) as usize & len.wrapping_sub(1)
 }
 
 impl<T: Tables> Model<T> {
@@ -47,11 +51,14 @@ impl<T: Tables> Model<T> {
         Self {
             tables,
             placement,
-            highest_site: 0,
+            mask: placement.address_mask(),
             thread: 0,
+            thread_at: 0,
+            context_at: 0,
+            highest_site: 0,
             allocations: 0,
             last_freed: 0,
-            last_freed_address: 0,
+            last_freed_address: T::Word::ZERO,
             next_hole: 0,
         }
     }
@@ -60,60 +67,81 @@ impl<T: Tables> Model<T> {
         ModelSpec { shape: self.tables.shape(), placement: self.placement }
     }
 
+    #[inline]
     pub(crate) fn address_mask(&self) -> u64 {
-        self.placement.address_mask()
+        self.mask
+    }
+
+    /// The size class of a block of `size` bytes.
+    #[inline]
+    pub(crate) fn class(&self, size: u64) -> u32 {
+        self.placement.class(size)
     }
 
     /// Forgets everything: a new chunk begins.
     pub(crate) fn reset(&mut self) {
-        let Slices { blocks, contexts, sizes, lists, holes, threads, index } = self.tables.slices();
-        blocks.fill(Block::default());
-        contexts.fill(Context::default());
-        sizes.fill(0);
-        lists.fill(FreeList::default());
-        holes.fill(0);
+        let Slices { contexts, sizes, lists, holes, threads, generation, .. } =
+            self.tables.slices();
+        *generation = generation.wrapping_add(1);
+        if *generation == 0 {
+            contexts.fill(Context::default());
+            lists.fill(FreeList::default());
+            *generation = 1;
+        }
+        sizes.fill(LastSize::default());
+        holes.fill(T::Word::ZERO);
         threads.fill(Thread::default());
-        index.fill(0);
         self.highest_site = 0;
-        self.thread = 0;
         self.allocations = 0;
         self.last_freed = 0;
-        self.last_freed_address = 0;
+        self.last_freed_address = T::Word::ZERO;
         self.next_hole = 0;
+        self.switch_thread(0);
     }
 
-    /// An allocation happened.
     #[inline]
-    pub(crate) fn learn_alloc(&mut self, place: Place, address: u64, size: u64, site: u32) {
-        self.learn_symbol(Symbol { act: Act::Alloc, site });
-        self.learn_place(place, address, size);
-        self.learn_block(address, size, site);
-        self.remember(Act::Alloc, site);
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread
     }
 
-    /// A free happened.
+    /// The next event is of this thread.
     #[inline]
-    pub(crate) fn learn_free(&mut self, symbol: Symbol, freed: Referred) {
-        self.learn_symbol(symbol);
-        let origin = self.learn_freed(freed, true);
-        self.highest_site = self.highest_site.max(symbol.site);
-        self.remember(symbol.act, origin);
+    pub(crate) fn switch_thread(&mut self, thread: u32) {
+        let threads = self.tables.slices().threads;
+        let at = slot(thread, threads.len());
+        let previous = threads.get(at).map_or(0, |state| state.previous);
+        (self.thread, self.thread_at) = (thread, at);
+        self.enter_context(previous);
     }
 
-    /// A reallocation happened.
-    #[inline]
-    pub(crate) fn learn_realloc(
+    /// A block was allocated, or resized if it was an `old` one; `hit`: the context foretold that,
+    /// `sized`: its size was foretold too.
+    #[inline(always)]
+    pub(crate) fn learn_alloc(
         &mut self,
-        old: Referred,
+        old: Option<Referred<T::Word>>,
+        hit: bool,
+        sized: bool,
         place: Place,
-        address: u64,
-        size: u64,
-        site: u32,
+        block: Placed<T::Word>,
     ) {
-        self.learn_symbol(Symbol { act: Act::Realloc, site });
-        self.learn_place(place, address, size);
-        self.learn_freed(old, place != Place::Same);
-        self.learn_block(address, size, site);
-        self.remember(Act::Realloc, site);
+        let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
+        let site = block.site;
+        self.learn_act(hit, act, site);
+        self.learn_place(place, block.address, block.class);
+        if let Some(old) = old {
+            self.learn_freed(old, place != Place::Same);
+        }
+        self.learn_block(block, sized);
+        self.remember(act, site);
+    }
+
+    /// A block was freed; `hit`: the context foretold who did it.
+    #[inline(always)]
+    pub(crate) fn learn_free(&mut self, hit: bool, act: Act, site: u32, freed: Referred<T::Word>) {
+        self.learn_act(hit, act, site);
+        let origin = self.learn_freed(freed, true);
+        self.highest_site = self.highest_site.max(site);
+        self.remember(act, origin);
     }
 }

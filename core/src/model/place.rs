@@ -1,13 +1,15 @@
 //! Where a block is allocated.
 
-use super::{Model, slot, spread};
+use super::{Model, spread};
+use crate::shape::Placement;
 use crate::tables::{FreeList, Tables};
 use crate::varint::{unzigzag, zigzag};
+use crate::word::Word;
 
 /// Where an allocated block lies, as the model sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In the newest block of its size class's list, or the latest hole.
+    /// In the block that its size class's list hands out next, or the latest hole.
     Top,
     /// Right after the thread's last fresh block.
     Bump,
@@ -21,77 +23,126 @@ pub(crate) enum Place {
     Same,
 }
 
-impl<T: Tables> Model<T> {
+impl Place {
+    /// Its number in a tag.
     #[inline]
-    pub(super) fn list(&mut self, size: u64) -> Option<&mut FreeList> {
-        let class = self.placement.granules(size) as u32;
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Top => 0,
+            Self::Bump => 1,
+            Self::Deep(_) => 2,
+            Self::Far(_) => 3,
+            Self::Absolute(_) => 4,
+            Self::Same => 5,
+        }
+    }
+}
+
+impl<T: Tables> Model<T> {
+    /// The list of a size class and the current thread; `None` when this model has none.
+    #[inline(always)]
+    pub(super) fn list(&mut self, class: u32) -> Option<&mut FreeList<T::Word>> {
         let key = class.wrapping_add(spread(self.thread));
-        let lists = self.tables.slices().lists;
-        let at = key as usize & lists.len().wrapping_sub(1);
-        lists.get_mut(at)
+        let tables = self.tables.slices();
+        let at = key as usize & tables.lists.len().wrapping_sub(1);
+        let list = tables.lists.get_mut(at)?;
+        if list.generation != *tables.generation {
+            list.generation = *tables.generation;
+            list.clear();
+        }
+        Some(list)
     }
 
-    #[inline]
-    pub(super) fn bump(&mut self) -> u64 {
-        let thread = self.thread;
+    #[inline(always)]
+    fn bump(&mut self) -> T::Word {
         let threads = self.tables.slices().threads;
-        threads.get(slot(spread(thread), threads.len())).map_or(0, |state| state.bump)
+        threads.get(self.thread_at).map_or(T::Word::ZERO, |state| state.bump)
     }
 
     /// The hole `age` steps back, the latest being 0.
     #[inline]
-    fn hole(&mut self, age: u64) -> Option<&mut u64> {
-        let next = self.next_hole;
+    fn hole(&mut self, age: usize) -> Option<&mut T::Word> {
+        let next = self.next_hole as usize;
         let holes = self.tables.slices().holes;
-        if age >= holes.len() as u64 {
+        if age >= holes.len() {
             return None;
         }
-        let at = next.wrapping_sub(1).wrapping_sub(age as u32);
-        holes.get_mut(at as usize & holes.len().wrapping_sub(1))
+        holes.get_mut(next.wrapping_sub(1).wrapping_sub(age) & holes.len().wrapping_sub(1))
     }
 
     #[inline]
-    pub(super) fn add_hole(&mut self, address: u64) {
-        self.next_hole = self.next_hole.wrapping_add(1);
-        if let Some(hole) = self.hole(0) {
-            *hole = address;
+    pub(super) fn add_hole(&mut self, address: T::Word) {
+        if !self.tables.slices().holes.is_empty() {
+            self.next_hole = self.next_hole.wrapping_add(1);
+            if let Some(hole) = self.hole(0) {
+                *hole = address;
+            }
         }
     }
 
-    /// How the model would say that a block of `size` bytes was allocated at `address`.
-    #[inline]
-    pub(crate) fn place(&mut self, address: u64, size: u64) -> Place {
-        let depth = match self.list(size) {
-            Some(list) => list.position(address),
+    /// How the model would say that a block of this class was allocated at `address`.
+    #[inline(always)]
+    pub(crate) fn place(&mut self, address: T::Word, class: u32) -> Place {
+        let top = match self.list(class) {
+            Some(list) => list.get(0),
+            None => self.hole(0).map(|hole| *hole),
+        };
+        if top == Some(address) {
+            Place::Top
+        } else if self.bump() == address {
+            Place::Bump
+        } else {
+            self.deep_place(address, class)
+        }
+    }
+
+    fn deep_place(&mut self, address: T::Word, class: u32) -> Place {
+        let depth = match self.list(class) {
+            Some(list) => list.depth(address),
             None => self.hole_age(address),
         };
         match depth {
-            Some(0) => Place::Top,
-            _ if self.bump() == address => Place::Bump,
             Some(depth) => Place::Deep(depth as u64),
-            None => self.far(address).map_or(Place::Absolute(address), Place::Far),
+            None => self.far(address).map_or(Place::Absolute(address.widen()), Place::Far),
         }
     }
 
     #[inline]
-    fn hole_age(&mut self, address: u64) -> Option<usize> {
+    fn hole_age(&mut self, address: T::Word) -> Option<usize> {
         let holes = self.tables.slices().holes.len();
-        (0..holes).find(|&age| self.hole(age as u64).is_some_and(|hole| *hole == address))
+        (1..holes).find(|&age| self.hole(age).is_some_and(|hole| *hole == address))
     }
 
     /// The inverse of [`place`](Self::place); `None` for a place that the model does not have.
-    #[inline]
-    pub(crate) fn address(&mut self, place: Place, size: u64, old: u64) -> Option<u64> {
-        let depth = match place {
-            Place::Same => return Some(old),
-            Place::Bump => return Some(self.bump()),
-            Place::Far(code) => return Some(self.near(code)),
-            Place::Absolute(address) => return Some(address),
-            Place::Top => 0,
-            Place::Deep(depth) => depth,
-        };
-        match self.list(size) {
-            Some(list) => list.get(usize::try_from(depth).ok()?),
+    /// `old` is the block of a reallocation.
+    #[inline(always)]
+    pub(crate) fn address(&mut self, place: Place, class: u32, old: T::Word) -> Option<T::Word> {
+        if place == Place::Top {
+            self.listed(0, class)
+        } else if place == Place::Bump {
+            Some(self.bump())
+        } else {
+            self.deep_address(place, class, old)
+        }
+    }
+
+    #[inline(never)]
+    fn deep_address(&mut self, place: Place, class: u32, old: T::Word) -> Option<T::Word> {
+        match place {
+            Place::Deep(depth) => self.listed(usize::try_from(depth).ok()?, class),
+            Place::Far(code) => Some(self.near(code)),
+            Place::Absolute(address) => {
+                (address & !self.mask == 0).then_some(T::Word::cut(address))
+            }
+            Place::Same => Some(old),
+            Place::Top | Place::Bump => None,
+        }
+    }
+
+    #[inline(always)]
+    fn listed(&mut self, depth: usize, class: u32) -> Option<T::Word> {
+        match self.list(class) {
+            Some(list) => list.get(depth),
             None => self.hole(depth).map(|hole| *hole),
         }
     }
@@ -99,50 +150,66 @@ impl<T: Tables> Model<T> {
     /// An address as a distance in granules from the bump end or, if that is nearer, from the last
     /// freed block; the lowest bit of the code says from which. `None` when it is no whole number
     /// of granules away, or the code would not fit.
-    #[inline]
-    pub(crate) fn far(&mut self, address: u64) -> Option<u64> {
-        let placement = self.placement;
-        let bump = placement.distance(self.bump(), address);
-        let freed = placement.distance(self.last_freed_address, address);
+    pub(crate) fn far(&mut self, address: T::Word) -> Option<u64> {
+        let Placement { granule_bits, address_bits, .. } = self.placement;
+        let bump = self.bump().distance(address, address_bits);
+        let freed = self.last_freed_address.distance(address, address_bits);
         let from_freed = freed.unsigned_abs() < bump.unsigned_abs();
         let distance = if from_freed { freed } else { bump };
-        let granules = distance >> placement.granule_bits;
+        let granules = distance >> granule_bits;
         let code = zigzag(granules);
-        let fits = granules << placement.granule_bits == distance && code >> 63 == 0;
+        let fits = granules << granule_bits == distance && code >> 63 == 0;
         fits.then_some(code << 1 | u64::from(from_freed))
     }
 
     /// The inverse of [`far`](Self::far).
-    #[inline]
-    pub(crate) fn near(&mut self, code: u64) -> u64 {
+    pub(crate) fn near(&mut self, code: u64) -> T::Word {
         let base = if code & 1 == 0 { self.bump() } else { self.last_freed_address };
-        let distance = unzigzag(code >> 1) << self.placement.granule_bits;
-        base.wrapping_add_signed(distance) & self.placement.address_mask()
+        self.end_of(base, unzigzag(code >> 1) as u64)
+    }
+
+    /// The address so many granules behind another.
+    #[inline]
+    fn end_of(&self, address: T::Word, granules: u64) -> T::Word {
+        T::Word::cut(address.forward(granules, self.placement.granule_bits).widen() & self.mask)
     }
 
     /// The allocation at `address` was where `place` says: the lists and holes learn it.
-    #[inline]
-    pub(super) fn learn_place(&mut self, place: Place, address: u64, size: u64) {
-        let end = self.placement.end(address, size);
-        let depth = match place {
-            Place::Top => Some(0),
-            Place::Deep(depth) => Some(depth),
-            Place::Same => return,
-            Place::Bump | Place::Far(_) | Place::Absolute(_) => None,
-        };
-        if let Some(list) = self.list(size) {
-            if let Some(depth) = depth {
-                list.remove(depth as usize);
-                return;
-            }
-        } else if let Some(hole) = depth.and_then(|depth| self.hole(depth)) {
-            *hole = end;
-        } else {
-            self.add_hole(end);
+    #[inline(always)]
+    pub(super) fn learn_place(&mut self, place: Place, address: T::Word, class: u32) {
+        if place == Place::Top {
+            self.learn_listed(0, address, class);
+        } else if let Place::Deep(depth) = place {
+            self.learn_listed(depth as usize, address, class);
+        } else if place != Place::Same {
+            self.learn_elsewhere(address, class);
         }
-        let thread = self.thread;
-        let threads = self.tables.slices().threads;
-        if let Some(state) = threads.get_mut(slot(spread(thread), threads.len())) {
+    }
+
+    #[inline(always)]
+    fn learn_listed(&mut self, depth: usize, address: T::Word, class: u32) {
+        if let Some(list) = self.list(class) {
+            return list.take(depth);
+        }
+        let end = self.end_of(address, class.into());
+        if let Some(hole) = self.hole(depth) {
+            *hole = end;
+        }
+        self.set_bump(end);
+    }
+
+    fn learn_elsewhere(&mut self, address: T::Word, class: u32) {
+        let end = self.end_of(address, class.into());
+        match self.list(class) {
+            Some(list) => list.pass_over(),
+            None => self.add_hole(end),
+        }
+        self.set_bump(end);
+    }
+
+    #[inline]
+    fn set_bump(&mut self, end: T::Word) {
+        if let Some(state) = self.tables.slices().threads.get_mut(self.thread_at) {
             state.bump = end;
         }
     }

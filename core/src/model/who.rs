@@ -1,34 +1,40 @@
 //! Who acts next, and how large a block they want.
 
-use super::{Model, slot, spread};
-use crate::tables::{Act, Context, Tables};
-
-/// What a context predicts: who acts next, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Symbol {
-    pub(crate) act: Act,
-    pub(crate) site: u32,
-}
+use super::{Model, slot};
+use crate::tables::{Act, Context, LastSize, Tables};
 
 impl<T: Tables> Model<T> {
-    #[inline]
+    /// The context of the next event; `None` when this model has none.
+    #[inline(always)]
     pub(super) fn context(&mut self) -> Option<&mut Context> {
-        let thread = self.thread;
+        self.tables.slices().contexts.get_mut(self.context_at)
+    }
+
+    /// The context of the next event is the one after `previous`.
+    #[inline(always)]
+    pub(super) fn enter_context(&mut self, previous: u32) {
         let tables = self.tables.slices();
-        let previous = tables.threads.get(slot(spread(thread), tables.threads.len()))?.previous;
-        let at = slot(spread(previous), tables.contexts.len());
-        tables.contexts.get_mut(at)
+        self.context_at = slot(previous, tables.contexts.len());
+        if let Some(context) = tables.contexts.get_mut(self.context_at)
+            && context.generation != *tables.generation
+        {
+            *context = Context { generation: *tables.generation, ..Context::default() };
+        }
     }
 
-    /// Who acts next in `thread`; `None` when this model does not predict that.
-    #[inline]
-    pub(crate) fn predicted(&mut self) -> Option<Symbol> {
-        self.context().map(|context| Symbol { act: context.act, site: context.site })
+    /// The site that acts next, if the context foretells this act.
+    #[inline(always)]
+    pub(crate) fn foretold(&mut self, act: Act) -> Option<u32> {
+        self.context().filter(|context| context.act == act).map(|context| context.site)
     }
 
-    /// A site in code: how far below the highest seen so far, or, with the lowest bit set, above.
+    /// A site in code: how far below the highest seen so far, or, with the lowest bit set, above;
+    /// in a model without contexts the site itself.
     #[inline]
-    pub(crate) fn site_code(&self, site: u32) -> u64 {
+    pub(crate) fn site_code(&mut self, site: u32) -> u64 {
+        if self.context().is_none() {
+            return site.into();
+        }
         match self.highest_site.checked_sub(site) {
             Some(below) => u64::from(below) << 1,
             None => u64::from(site - self.highest_site - 1) << 1 | 1,
@@ -37,7 +43,10 @@ impl<T: Tables> Model<T> {
 
     /// The inverse of [`site_code`](Self::site_code).
     #[inline]
-    pub(crate) fn site(&self, code: u64) -> Option<u32> {
+    pub(crate) fn site(&mut self, code: u64) -> Option<u32> {
+        if self.context().is_none() {
+            return code.try_into().ok();
+        }
         let distance = u32::try_from(code >> 1).ok()?;
         match code & 1 {
             0 => self.highest_site.checked_sub(distance),
@@ -46,45 +55,46 @@ impl<T: Tables> Model<T> {
     }
 
     /// The context learns who acted; a confident prediction survives some surprises.
-    #[inline]
-    pub(super) fn learn_symbol(&mut self, symbol: Symbol) {
+    #[inline(always)]
+    pub(super) fn learn_act(&mut self, hit: bool, act: Act, site: u32) {
         if let Some(context) = self.context() {
-            if context.act == symbol.act && context.site == symbol.site {
+            if hit {
                 context.confidence = (context.confidence + 1).min(3);
-            } else if context.confidence == 0 {
-                context.act = symbol.act;
-                context.site = symbol.site;
+            } else if let Some(confidence) = context.confidence.checked_sub(1) {
+                context.confidence = confidence;
             } else {
-                context.confidence -= 1;
+                (context.act, context.site) = (act, site);
             }
         }
     }
 
     /// The thread's previous event is now this one. For a free, `site` is the freed block's: where
     /// it came from tells more of what follows than who frees it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remember(&mut self, act: Act, site: u32) {
-        let thread = self.thread;
-        let tables = self.tables.slices();
-        let at = slot(spread(thread), tables.threads.len());
-        if let Some(state) = tables.threads.get_mut(at) {
-            state.previous = site.wrapping_mul(4).wrapping_add(act as u32);
+        let previous = site.wrapping_mul(4).wrapping_add(act as u32);
+        if let Some(state) = self.tables.slices().threads.get_mut(self.thread_at) {
+            state.previous = previous;
         }
+        self.enter_context(previous);
     }
 
-    /// The size that `site` asked for last, 0 if it never did.
-    #[inline]
-    pub(crate) fn last_size(&mut self, site: u32) -> Option<u64> {
+    /// The size that `site` asked for last and its class, 0 if it never did; `None` when the model
+    /// remembers no sizes.
+    #[inline(always)]
+    pub(crate) fn last_size(&mut self, site: u32) -> Option<LastSize> {
         let sizes = self.tables.slices().sizes;
         sizes.get(site as usize & sizes.len().wrapping_sub(1)).copied()
     }
 
-    #[inline]
-    pub(super) fn learn_size(&mut self, site: u32, size: u64) {
+    #[inline(always)]
+    pub(super) fn learn_size(&mut self, site: u32, size: u64, class: u32) {
         let sizes = self.tables.slices().sizes;
         let mask = sizes.len().wrapping_sub(1);
-        if let Some(last) = sizes.get_mut(site as usize & mask) {
-            *last = size;
+        if let Some(last) = sizes.get_mut(site as usize & mask)
+            && let Ok(size) = u32::try_from(size)
+        {
+            *last = LastSize { size, class };
         }
     }
 }

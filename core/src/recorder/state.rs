@@ -8,6 +8,7 @@ use crate::event::{Event, NO_SITE};
 use crate::lanes::Rows;
 use crate::shape::Placement;
 use crate::tables::TinyTables;
+use crate::word::OwnWord;
 
 /// Definitions are repeated after so many chunks of events, for readers that attach late: often enough
 /// to wait for, rarely enough to cost little.
@@ -23,7 +24,7 @@ pub(super) struct Sealed<const SIZE: usize> {
 
 #[derive(Debug)]
 pub(super) struct State<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> {
-    pub(super) chunker: Chunker<[u8; SIZE], Rows, TinyTables>,
+    pub(super) chunker: Chunker<[u8; SIZE], Rows, TinyTables<OwnWord>>,
     pub(super) queue: Deque<Sealed<SIZE>, QUEUED>,
     /// A chunk in the chunker's storage that is complete, but has no place in the queue: its length
     /// without checksum, and its events. Until it has, events are lost.
@@ -42,7 +43,7 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> State<SIZE, QU
     /// Not recording, for an allocator that places blocks so.
     pub(super) const fn new(placement: Placement) -> Self {
         Self {
-            chunker: Chunker::new([0; SIZE], Rows::new(), TinyTables::new(), placement),
+            chunker: Chunker::new([0; SIZE], Rows::new(), TinyTables::empty(), placement),
             queue: Deque::new(),
             waiting: None,
             scopes: Vec::new(),

@@ -3,19 +3,20 @@
 
 use heapwire_core::{
     Block, Chunk, Chunker, Context, Decoder, Event, EventKind, FreeList, HeapTotals, Lanes,
-    Placement, Pushed, Shape, Slices, Tables, Thread, crc32,
+    LastSize, Placement, Pushed, Shape, Slices, Tables, Thread, crc32,
 };
 
 /// Tables in vectors, of any shape.
 #[derive(Clone, Debug)]
 pub(crate) struct VecTables {
     shape: Shape,
-    blocks: Vec<Block>,
+    blocks: Vec<Block<u64>>,
     contexts: Vec<Context>,
-    sizes: Vec<u64>,
-    lists: Vec<FreeList>,
+    sizes: Vec<LastSize>,
+    lists: Vec<FreeList<u64>>,
     holes: Vec<u64>,
-    threads: Vec<Thread>,
+    threads: Vec<Thread<u64>>,
+    generation: u16,
     index: Vec<u32>,
 }
 
@@ -27,10 +28,11 @@ impl VecTables {
             shape,
             blocks: vec![Block::default(); entries(shape.blocks)],
             contexts: vec![Context::default(); entries(shape.contexts)],
-            sizes: vec![0; entries(shape.sizes)],
+            sizes: vec![LastSize::default(); entries(shape.sizes)],
             lists: vec![FreeList::default(); entries(shape.lists)],
             holes: vec![0; entries(shape.holes)],
             threads: vec![Thread::default(); 1 << shape.threads],
+            generation: 0,
             index: Vec::new(),
         }
     }
@@ -44,7 +46,9 @@ impl VecTables {
 }
 
 impl Tables for VecTables {
-    fn slices(&mut self) -> Slices<'_> {
+    type Word = u64;
+
+    fn slices(&mut self) -> Slices<'_, u64> {
         Slices {
             blocks: &mut self.blocks,
             contexts: &mut self.contexts,
@@ -52,6 +56,7 @@ impl Tables for VecTables {
             lists: &mut self.lists,
             holes: &mut self.holes,
             threads: &mut self.threads,
+            generation: &mut self.generation,
             index: &mut self.index,
         }
     }
