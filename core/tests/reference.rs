@@ -566,3 +566,40 @@ proptest! {
         check(&events, size, Columns::new(), shape, placement);
     }
 }
+/// Bursts that fill a list's overflow, and sizes that no table remembers or that reach the largest class.
+#[test]
+fn bursts_are_read() {
+    let mut random = support::Random(7);
+    let (mut events, mut live, mut free) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut top, mut wanted) = (4096, 0);
+    for time in 0..3000 {
+        if live.len() == wanted {
+            wanted = random.below(40) as usize;
+        }
+        let size = if random.below(50) == 0 { 1 << (31 + random.below(33)) } else { 24 };
+        let kind = if live.len() < wanted {
+            let fresh = size > 24 || random.below(20) == 0;
+            let address = if fresh { None } else { free.pop() }.unwrap_or_else(|| {
+                top += 32;
+                top
+            });
+            live.push((address, size));
+            (EventKind::Alloc { address, size, site: 1 }, 0)
+        } else if live.len() > wanted {
+            let (address, size) = live.remove(random.below(live.len() as u64) as usize);
+            if size == 24 {
+                free.push(address);
+            }
+            (EventKind::Free { address, site: 0 }, size)
+        } else {
+            (EventKind::Mark { mark: 0 }, 0)
+        };
+        events.push((Event { time, thread: 0, kind: kind.0 }, kind.1));
+    }
+    for placement in [Placement::EMBEDDED_32, Placement::GLIBC_64] {
+        check(&events, 1 << 14, Rows::new(), Shape::DENSE, placement);
+        check(&events, 1 << 14, Columns::new(), Shape::DENSE, placement);
+        check(&events, 1 << 10, Columns::new(), SMALL, placement);
+        check(&events, 256, Rows::new(), Shape::TINY, placement);
+    }
+}
