@@ -1,27 +1,14 @@
-//! Columns: each field's bytes in a lane of its own, for chunks that are compressed later.
-//!
-//! Tags and time steps are nibbles, the low one of a byte first; the largest escape to the lane
-//! after them. All other lanes hold varints. While a chunk grows, its lanes lie spread over the
-//! storage with room behind each; the payload has them close together behind a table of their
-//! lengths.
+//! Fields into columns. While a chunk grows, its lanes lie spread over the storage with room behind
+//! each.
 
-use super::{Lane, LaneReader, Lanes, UNCOMMON};
+use super::{
+    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, NIBBLES_IN_WORD, TAGS, TIMES,
+    UNCOMMON_TAGS,
+};
 use crate::header::Layout;
+use crate::lanes::{Lane, Lanes, UNCOMMON, ranks};
 use crate::tag::Tag;
 use crate::varint;
-
-/// Lanes of a columns payload, in this order: tags, uncommon tags, times, long times, then threads,
-/// sites, sizes, addresses, depths, agos, others.
-pub const COLUMN_COUNT: usize = 4 + Lane::COUNT;
-
-const TAGS: usize = 0;
-const UNCOMMON_TAGS: usize = 1;
-const TIMES: usize = 2;
-const LONG_TIMES: usize = 3;
-const FIRST_VALUES: usize = 4;
-
-/// The nibble that escapes.
-const ESCAPE: u8 = 15;
 
 /// Bytes kept for the table of lane lengths: no length is larger than a chunk (24 bits).
 const TABLE_ROOM: usize = COLUMN_COUNT * 4;
@@ -36,35 +23,8 @@ const SPREAD_LIMIT: usize = 64;
 /// No lane is given more room for events to come than for this many, unless it fills fast.
 const EVENTS_AHEAD: usize = 512;
 
-/// The tags that take a nibble: what desktop programs do most, most frequent first.
-pub(crate) const COMMON: [u8; ESCAPE as usize] = {
-    const fn alloc(hit: bool, sized: bool, place: u8) -> u8 {
-        Tag::alloc(hit, sized, place).0
-    }
-    const fn free(hit: bool, which: u8) -> u8 {
-        Tag::free(Tag::FREE, hit, which).0
-    }
-    [
-        free(true, 0),
-        alloc(true, true, 0),
-        free(true, 4),
-        free(true, 3),
-        alloc(true, false, 0),
-        alloc(true, false, 1),
-        alloc(true, true, 1),
-        free(true, 1),
-        alloc(true, true, 3),
-        alloc(false, true, 0),
-        alloc(true, false, 3),
-        alloc(false, false, 0),
-        alloc(false, false, 3),
-        Tag::of_block(Tag::REALLOC, 0).0,
-        Tag::SWITCH.0,
-    ]
-};
-
 /// The nibble of each number of a tag, or [`UNCOMMON`].
-const NIBBLES: [u8; 256] = super::ranks(&COMMON);
+const NIBBLES: [u8; 256] = ranks(&COMMON);
 
 /// One lane in the storage: `start <= at`; from `at` to `end` is free. When `at` lies beyond `end`,
 /// what was written last did not fit.
@@ -79,7 +39,7 @@ impl Room {
     #[inline(never)]
     fn put_long(&mut self, storage: &mut [u8], value: u64) -> bool {
         let free = storage.get_mut(self.at..self.end).unwrap_or_default();
-        let written = put_quickly(free, value);
+        let written = varint::put_quickly(free, value);
         self.at += written.unwrap_or_else(|| varint::len(value));
         written.is_some()
     }
@@ -91,9 +51,6 @@ struct Nibbles {
     bits: u64,
     count: u32,
 }
-
-/// Nibbles in a word.
-const WORD: u32 = 16;
 
 /// Writes columns.
 #[derive(Clone, Debug)]
@@ -216,7 +173,7 @@ impl Columns {
         let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
         nibbles.bits |= u64::from(nibble) << (4 * nibbles.count);
         nibbles.count += 1;
-        if nibbles.count == WORD {
+        if nibbles.count == NIBBLES_IN_WORD {
             self.end_word(storage, lane);
         }
     }
@@ -238,51 +195,6 @@ fn shift(storage: &mut [u8], lane: &Room, to: usize) {
     if end <= storage.len() {
         storage.copy_within(lane.start..lane.at, to);
     }
-}
-
-/// [`varint::put`] without branches on the value, where 8 bytes are free, of which it may use any.
-#[inline]
-fn put_quickly(free: &mut [u8], value: u64) -> Option<usize> {
-    if value >> 56 != 0 {
-        return varint::put(free, value);
-    }
-    let Some(first) = free.first_chunk_mut() else { return varint::put(free, value) };
-    // Each step halves the groups: 56 bits into 2 of 28, 4 of 14, 8 of 7.
-    let groups = value & 0x0FFF_FFFF | (value & 0x00FF_FFFF_F000_0000) << 4;
-    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x0FFF_C000_0FFF_C000) << 2;
-    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x3F80_3F80_3F80_3F80) << 1;
-    let len = varint::len(value);
-    let more = 0x0080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
-    *first = (groups | more).to_le_bytes();
-    Some(len)
-}
-
-/// Takes a varint from a lane.
-#[inline(never)]
-fn take_long(lane: &mut &[u8]) -> Option<u64> {
-    let (value, used) = take_quickly(lane)?;
-    *lane = lane.get(used..)?;
-    Some(value)
-}
-
-/// [`varint::take`] without branches on the value, where 8 bytes are left.
-#[inline]
-fn take_quickly(bytes: &[u8]) -> Option<(u64, usize)> {
-    let Some(first) = bytes.first_chunk() else { return varint::take(bytes) };
-    let word = u64::from_le_bytes(*first);
-    let stops = !word & 0x8080_8080_8080_8080;
-    if stops == 0 {
-        return varint::take(bytes);
-    }
-    let last = stops.trailing_zeros() & !7;
-    let groups = word & 0x7F7F_7F7F_7F7F_7F7F & (u64::MAX >> (56 - last));
-    if groups >> last == 0 && last > 0 {
-        return None;
-    }
-    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x7F00_7F00_7F00_7F00) >> 1;
-    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x3FFF_0000_3FFF_0000) >> 2;
-    let value = groups & 0x0FFF_FFFF | (groups & 0x0FFF_FFFF_0000_0000) >> 4;
-    Some((value, last as usize / 8 + 1))
 }
 
 impl Default for Columns {
@@ -370,119 +282,5 @@ impl Lanes for Columns {
             at += lane.at - lane.start;
         }
         at
-    }
-}
-
-/// Reads columns.
-#[derive(Clone, Debug)]
-pub(crate) struct ColumnsReader<'a> {
-    lanes: [&'a [u8]; COLUMN_COUNT],
-    tags: NibbleReader<'a>,
-    times: NibbleReader<'a>,
-}
-
-impl<'a> ColumnsReader<'a> {
-    /// `None` when the lanes' lengths do not add up to the payload's.
-    pub(crate) fn new(payload: &'a [u8]) -> Option<Self> {
-        let mut lengths = [0usize; COLUMN_COUNT];
-        let mut rest = payload;
-        for length in &mut lengths {
-            let (value, used) = varint::take(rest)?;
-            *length = usize::try_from(value).ok()?;
-            rest = rest.get(used..)?;
-        }
-        let mut lanes = [&[][..]; COLUMN_COUNT];
-        for (lane, length) in lanes.iter_mut().zip(lengths) {
-            (*lane, rest) = rest.split_at_checked(length)?;
-        }
-        let nibbles = |lane| NibbleReader { rest: lane, bits: 0, count: 0 };
-        let (tags, times) = (nibbles(lanes[TAGS]), nibbles(lanes[TIMES]));
-        rest.is_empty().then_some(Self { lanes, tags, times })
-    }
-
-    #[inline(always)]
-    fn varint(&mut self, lane: usize) -> Option<u64> {
-        let lane = self.lanes.get_mut(lane)?;
-        let (&first, rest) = lane.split_first()?;
-        if first < 0x80 {
-            *lane = rest;
-            return Some(first.into());
-        }
-        take_long(lane)
-    }
-}
-
-impl LaneReader for ColumnsReader<'_> {
-    #[inline(always)]
-    fn tag(&mut self) -> Option<Tag> {
-        let nibble = self.tags.next()?;
-        if let Some(&tag) = COMMON.get(usize::from(nibble)) {
-            return Some(Tag(tag));
-        }
-        let lane = self.lanes.get_mut(UNCOMMON_TAGS)?;
-        let (&tag, rest) = lane.split_first()?;
-        *lane = rest;
-        Some(Tag(tag))
-    }
-
-    #[inline(always)]
-    fn time(&mut self) -> Option<u64> {
-        let step = self.times.next()?;
-        if step < ESCAPE {
-            return Some(step.into());
-        }
-        self.varint(LONG_TIMES)?.checked_add(ESCAPE.into())
-    }
-
-    #[inline(always)]
-    fn value(&mut self, lane: Lane) -> Option<u64> {
-        self.varint(FIRST_VALUES + lane as usize)
-    }
-
-    fn is_exhausted(&self) -> bool {
-        let values = self.lanes.iter().skip(FIRST_VALUES);
-        self.tags.is_exhausted()
-            && self.times.is_exhausted()
-            && self.lanes[UNCOMMON_TAGS].is_empty()
-            && self.lanes[LONG_TIMES].is_empty()
-            && values.into_iter().all(|lane| lane.is_empty())
-    }
-}
-
-/// The nibbles of bytes, the low one first.
-#[derive(Clone, Debug)]
-struct NibbleReader<'a> {
-    rest: &'a [u8],
-    /// Nibbles taken from `rest` already, the next one lowest, and how many.
-    bits: u64,
-    count: u32,
-}
-
-impl NibbleReader<'_> {
-    #[inline(always)]
-    fn next(&mut self) -> Option<u8> {
-        if self.count == 0 {
-            self.next_word()?;
-        }
-        let nibble = self.bits as u8 & 0x0F;
-        self.bits >>= 4;
-        self.count -= 1;
-        Some(nibble)
-    }
-
-    #[inline(never)]
-    fn next_word(&mut self) -> Option<()> {
-        if let Some((word, rest)) = self.rest.split_first_chunk() {
-            (self.bits, self.count, self.rest) = (u64::from_le_bytes(*word), WORD, rest);
-        } else {
-            let (&byte, rest) = self.rest.split_first()?;
-            (self.bits, self.count, self.rest) = (byte.into(), 2, rest);
-        }
-        Some(())
-    }
-
-    /// At most the padding nibble of the last byte is left.
-    fn is_exhausted(&self) -> bool {
-        self.rest.is_empty() && self.count <= 1 && self.bits == 0
     }
 }

@@ -1,0 +1,131 @@
+//! Columns into fields.
+
+use super::{
+    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, NIBBLES_IN_WORD, TAGS, TIMES,
+    UNCOMMON_TAGS,
+};
+use crate::lanes::{Lane, LaneReader};
+use crate::tag::Tag;
+use crate::varint;
+
+/// Reads columns.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnsReader<'a> {
+    lanes: [&'a [u8]; COLUMN_COUNT],
+    tags: NibbleReader<'a>,
+    times: NibbleReader<'a>,
+}
+
+impl<'a> ColumnsReader<'a> {
+    /// `None` when the lanes' lengths do not add up to the payload's.
+    pub(crate) fn new(payload: &'a [u8]) -> Option<Self> {
+        let mut lengths = [0usize; COLUMN_COUNT];
+        let mut rest = payload;
+        for length in &mut lengths {
+            let (value, used) = varint::take(rest)?;
+            *length = usize::try_from(value).ok()?;
+            rest = rest.get(used..)?;
+        }
+        let mut lanes = [&[][..]; COLUMN_COUNT];
+        for (lane, length) in lanes.iter_mut().zip(lengths) {
+            (*lane, rest) = rest.split_at_checked(length)?;
+        }
+        let nibbles = |lane| NibbleReader { rest: lane, bits: 0, count: 0 };
+        let (tags, times) = (nibbles(lanes[TAGS]), nibbles(lanes[TIMES]));
+        rest.is_empty().then_some(Self { lanes, tags, times })
+    }
+
+    #[inline(always)]
+    fn varint(&mut self, lane: usize) -> Option<u64> {
+        let lane = self.lanes.get_mut(lane)?;
+        let (&first, rest) = lane.split_first()?;
+        if first < 0x80 {
+            *lane = rest;
+            return Some(first.into());
+        }
+        take_long(lane)
+    }
+}
+
+impl LaneReader for ColumnsReader<'_> {
+    #[inline(always)]
+    fn tag(&mut self) -> Option<Tag> {
+        let nibble = self.tags.next()?;
+        if let Some(&tag) = COMMON.get(usize::from(nibble)) {
+            return Some(Tag(tag));
+        }
+        let lane = self.lanes.get_mut(UNCOMMON_TAGS)?;
+        let (&tag, rest) = lane.split_first()?;
+        *lane = rest;
+        Some(Tag(tag))
+    }
+
+    #[inline(always)]
+    fn time(&mut self) -> Option<u64> {
+        let step = self.times.next()?;
+        if step < ESCAPE {
+            return Some(step.into());
+        }
+        self.varint(LONG_TIMES)?.checked_add(ESCAPE.into())
+    }
+
+    #[inline(always)]
+    fn value(&mut self, lane: Lane) -> Option<u64> {
+        self.varint(FIRST_VALUES + lane as usize)
+    }
+
+    fn is_exhausted(&self) -> bool {
+        let values = self.lanes.iter().skip(FIRST_VALUES);
+        self.tags.is_exhausted()
+            && self.times.is_exhausted()
+            && self.lanes[UNCOMMON_TAGS].is_empty()
+            && self.lanes[LONG_TIMES].is_empty()
+            && values.into_iter().all(|lane| lane.is_empty())
+    }
+}
+
+/// The nibbles of bytes, the low one first.
+#[derive(Clone, Debug)]
+struct NibbleReader<'a> {
+    rest: &'a [u8],
+    /// Nibbles taken from `rest` already, the next one lowest, and how many.
+    bits: u64,
+    count: u32,
+}
+
+impl NibbleReader<'_> {
+    #[inline(always)]
+    fn next(&mut self) -> Option<u8> {
+        if self.count == 0 {
+            self.next_word()?;
+        }
+        let nibble = self.bits as u8 & 0x0F;
+        self.bits >>= 4;
+        self.count -= 1;
+        Some(nibble)
+    }
+
+    #[inline(never)]
+    fn next_word(&mut self) -> Option<()> {
+        if let Some((word, rest)) = self.rest.split_first_chunk() {
+            (self.bits, self.count, self.rest) = (u64::from_le_bytes(*word), NIBBLES_IN_WORD, rest);
+        } else {
+            let (&byte, rest) = self.rest.split_first()?;
+            (self.bits, self.count, self.rest) = (byte.into(), 2, rest);
+        }
+        Some(())
+    }
+
+    /// At most the padding nibble of the last byte is left.
+    fn is_exhausted(&self) -> bool {
+        self.rest.is_empty() && self.count <= 1 && self.bits == 0
+    }
+}
+
+/// Takes a varint from a lane.
+#[inline(never)]
+fn take_long(lane: &mut &[u8]) -> Option<u64> {
+    let (value, used) = varint::take_quickly(lane)?;
+    *lane = lane.get(used..)?;
+    Some(value)
+}
