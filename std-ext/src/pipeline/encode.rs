@@ -288,7 +288,9 @@ impl Worker {
 
     /// Encodes the batch's events into packed chunks.
     fn encode(&mut self, batch: &mut Batch) -> Result<()> {
-        self.chunker.set_position(batch.position);
+        // Numbered when they are written. Room is kept for the largest number: what fits a chunk must not
+        // depend on how far the others are.
+        self.chunker.set_position(StreamPosition { sequence: u32::MAX, ..batch.position });
         for (event, freed) in &batch.events {
             let mut pushed = self.chunker.push(event, *freed);
             if pushed == Pushed::Full {
