@@ -68,7 +68,9 @@ fn read(folder: &Folder, command: &str, events: u64) -> (u64, u64) {
 #[track_caller]
 fn stays(what: &str, short: u64, long: u64) {
     println!("{what}: {short} KiB for {SHORT} events, {long} KiB for {LONG}");
-    assert!(long as f64 <= short as f64 * 1.1, "{what}: {short} KiB became {long} KiB");
+    // Threads that come to their memory in another order take some more of it or less; a single byte
+    // kept of each event would be 5 MiB.
+    assert!(long <= short + short / 10 + 4096, "{what}: {short} KiB became {long} KiB");
 }
 
 fn does_not_grow(options: &str) {
