@@ -2,13 +2,13 @@
 //! the other, in the caller's storage.
 
 use crate::crc::Checksum;
-use crate::encode::Encoder;
+use crate::encode::{Encoder, Moment};
 use crate::error::ChunkError;
 use crate::event::{Event, EventKind, HeapTotals};
 use crate::format::{CRC_LEN, MAX_CHUNK};
 use crate::header::{self, ChunkHeader, ChunkKind, Codec, Fixed, Layout, Losses};
 use crate::lanes::Lanes;
-use crate::shape::Placement;
+use crate::shape::{GivenPlacement, Placement};
 use crate::tables::Tables;
 use crate::word::Word;
 
@@ -125,6 +125,8 @@ pub struct Chunker<B, L, T: Tables> {
     encoder: Encoder<L, T>,
     checksum: Checksum,
     position: StreamPosition,
+    /// When the latest event happened.
+    time: u64,
     events: u32,
     /// Events that the open chunk may hold at most; 0 while none is open.
     most: u32,
@@ -136,7 +138,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
     pub const fn new(storage: B, lanes: L, tables: T, placement: Placement) -> Self {
         Self {
             storage,
-            encoder: Encoder::new(lanes, tables, placement),
+            encoder: Encoder::new(lanes, tables, GivenPlacement::new(placement)),
             checksum: crate::crc::crc32,
             position: StreamPosition {
                 stream: 0,
@@ -152,6 +154,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
                     peak_bytes: 0,
                 },
             },
+            time: 0,
             events: 0,
             most: 0,
         }
@@ -168,12 +171,6 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
     pub fn set_position(&mut self, position: StreamPosition) {
         self.position = position;
         (self.events, self.most) = (0, 0);
-    }
-
-    /// The storage, which begins with the chunk closed last until the next event is pushed.
-    #[cfg(feature = "embedded-io")]
-    pub(crate) fn storage(&self) -> &B {
-        &self.storage
     }
 
     /// Where the stream stands, events of the open chunk included.
@@ -199,9 +196,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
                 return Pushed::TooLarge;
             }
         }
-        if !self.encoder.encode(self.storage.as_mut(), event) {
+        let moment = Moment::new(self.time, event.time, Some(event.thread));
+        if !self.encoder.encode(self.storage.as_mut(), moment, &event.kind) {
             return self.refused();
         }
+        self.time = event.time;
         self.events += 1;
         self.position.event = self.position.event.wrapping_add(1);
         self.position.totals.count(&event.kind, freed);
@@ -302,7 +301,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
         let capacity = storage.len().min(MAX_CHUNK);
         let start = header.emit(storage, 0, header::is_wide(capacity))?;
         let end = capacity.checked_sub(CRC_LEN).filter(|&end| end > start)?;
-        self.encoder.begin(start, end, time);
+        self.encoder.begin(start, end);
+        self.time = time;
         self.most = if header::is_wide(capacity) { u32::MAX } else { u16::MAX.into() };
         Some(())
     }

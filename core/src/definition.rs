@@ -7,6 +7,7 @@ use crate::chunk::Chunk;
 use crate::error::ChunkError;
 use crate::format::MAX_TEXT;
 use crate::header::{ChunkKind, Codec};
+use crate::varint;
 
 /// One definition. The order of variants and fields is part of the format (postcard numbers them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +94,64 @@ pub fn put_definition(out: &mut [u8], definition: &Definition<'_>) -> Option<usi
     if definition.text_len() > MAX_TEXT {
         return None;
     }
-    postcard::to_slice(definition, out).ok().map(|written| written.len())
+    // By hand, as postcard's own writer has panic paths that small builds keep.
+    let mut message = Message { out, len: 0 };
+    match *definition {
+        Definition::Session(Session { device, build, ticks_per_second, address_bits }) => {
+            message.number(0)?;
+            message.text(device)?;
+            message.text(build)?;
+            message.number(ticks_per_second)?;
+            message.bytes(&[address_bits])?;
+        }
+        Definition::Node(Node { id, parent, ip }) => {
+            for number in [1, id.into(), parent.into(), ip] {
+                message.number(number)?;
+            }
+        }
+        Definition::Name(Name { kind, id, text }) => {
+            for number in [2, kind as u64, id.into()] {
+                message.number(number)?;
+            }
+            message.text(text)?;
+        }
+        Definition::Region(Region { start, size, name }) => {
+            for number in [3, start, size] {
+                message.number(number)?;
+            }
+            message.text(name)?;
+        }
+    }
+    Some(message.len)
+}
+
+/// A postcard message being written.
+struct Message<'a> {
+    out: &'a mut [u8],
+    len: usize,
+}
+
+impl Message<'_> {
+    fn number(&mut self, value: u64) -> Option<()> {
+        let room = self.out.get_mut(self.len..)?;
+        self.len = self.len.wrapping_add(varint::put(room, value)?);
+        Some(())
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.number(text.len() as u64)?;
+        self.bytes(text.as_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = self.len.wrapping_add(bytes.len());
+        let room = self.out.get_mut(self.len..end)?;
+        for (place, byte) in room.iter_mut().zip(bytes) {
+            *place = *byte;
+        }
+        self.len = end;
+        Some(())
+    }
 }
 
 /// The definitions in a definition chunk's payload, in order. Ends after the first error.
@@ -149,6 +207,46 @@ impl Definition<'_> {
             Self::Name(name) => name.text.len(),
             Self::Region(region) => region.name.len(),
             Self::Node(_) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_postcard_s() {
+        let session = |ticks_per_second| {
+            Definition::Session(Session {
+                device: "thermostat",
+                build: "",
+                ticks_per_second,
+                address_bits: 200,
+            })
+        };
+        let long = core::str::from_utf8(&[b'x'; 300]).expect("text");
+        let kinds = [
+            NameKind::Scope,
+            NameKind::Variable,
+            NameKind::Type,
+            NameKind::Thread,
+            NameKind::Gauge,
+            NameKind::Mark,
+        ];
+        let names = kinds.map(|kind| Definition::Name(Name { kind, id: u32::MAX, text: long }));
+        let others = [
+            session(1_000_000),
+            session(u64::MAX),
+            Definition::Node(Node { id: 1, parent: 0, ip: u64::MAX }),
+            Definition::Region(Region { start: 0x2000_0000, size: 128, name: "sram" }),
+        ];
+        for definition in names.into_iter().chain(others) {
+            let (mut ours, mut theirs) = ([0; 400], [0; 400]);
+            let len = put_definition(&mut ours, &definition).expect("fits");
+            let expected = postcard::to_slice(&definition, &mut theirs).expect("fits");
+            assert_eq!(ours[..len], *expected);
+            assert!((0..len).all(|room| put_definition(&mut ours[..room], &definition).is_none()));
         }
     }
 }

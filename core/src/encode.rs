@@ -1,9 +1,9 @@
 //! Events into lanes: asks the model what it foretold and writes down what it did not.
 
-use crate::event::{Event, EventKind, NO_SITE};
+use crate::event::{EventKind, NO_SITE};
 use crate::lanes::{Lane, Lanes};
 use crate::model::{Model, Place, Placed, Which};
-use crate::shape::{ModelSpec, Placement};
+use crate::shape::{GivenPlacement, ModelSpec, Placing};
 use crate::tables::{Act, Tables};
 use crate::tag::Tag;
 use crate::varint::zigzag;
@@ -12,15 +12,41 @@ use crate::word::Word;
 /// Encodes the events of one chunk at a time. All or nothing: an event that does not fit leaves
 /// encoder and payload as they were.
 #[derive(Clone, Debug)]
-pub(crate) struct Encoder<L, T: Tables> {
-    model: Model<T>,
+pub(crate) struct Encoder<L, T: Tables, P = GivenPlacement> {
+    model: Model<T, P>,
     lanes: L,
-    time: u64,
 }
 
-impl<L: Lanes, T: Tables> Encoder<L, T> {
-    pub(crate) const fn new(lanes: L, tables: T, placement: Placement) -> Self {
-        Self { model: Model::new(tables, placement), lanes, time: 0 }
+/// When an event happened, and on which thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Ticks since the event before it or, if `back`, until then; 0 for a chunk's first.
+    pub(crate) step: u64,
+    pub(crate) back: bool,
+    /// Always `None` where threads are not told apart.
+    pub(crate) thread: Option<u32>,
+}
+
+impl Moment {
+    #[inline(always)]
+    pub(crate) fn new(last: u64, time: u64, thread: Option<u32>) -> Self {
+        let step = time.wrapping_sub(last).cast_signed();
+        Self { step: step.unsigned_abs(), back: step < 0, thread }
+    }
+}
+
+/// An allocation, or the reallocation of an `old` block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allocated {
+    pub(crate) old: Option<u64>,
+    pub(crate) address: u64,
+    pub(crate) size: u64,
+    pub(crate) site: u32,
+}
+
+impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
+    pub(crate) const fn new(lanes: L, tables: T, placing: P) -> Self {
+        Self { model: Model::new(tables, placing), lanes }
     }
 
     pub(crate) fn spec(&self) -> ModelSpec {
@@ -28,23 +54,44 @@ impl<L: Lanes, T: Tables> Encoder<L, T> {
     }
 
     /// Begins a chunk whose payload may take `start..end` of the storage.
-    pub(crate) fn begin(&mut self, start: usize, end: usize, time: u64) {
+    pub(crate) fn begin(&mut self, start: usize, end: usize) {
         self.model.reset();
         self.lanes.begin(start, end);
-        self.time = time;
     }
 
-    /// Writes `event`, or returns false when it does not fit.
+    /// Writes an event, or returns false when it does not fit.
     #[inline(always)]
-    pub(crate) fn encode(&mut self, storage: &mut [u8], event: &Event) -> bool {
+    pub(crate) fn encode(&mut self, storage: &mut [u8], moment: Moment, kind: &EventKind) -> bool {
+        self.attempt(storage, |this, storage| match *kind {
+            EventKind::Alloc { address, size, site } => {
+                let old = None;
+                this.write_alloc(storage, moment, Allocated { old, address, size, site })
+            }
+            EventKind::Realloc { old, address, size, site } => {
+                let old = Some(old);
+                this.write_alloc(storage, moment, Allocated { old, address, size, site })
+            }
+            EventKind::Free { address, site } => this.write_free(storage, moment, address, site),
+            _ => this.write_other(storage, moment, kind),
+        })
+    }
+
+    /// Lets `write` write an event: true if it fits, which `write` says.
+    #[inline(always)]
+    pub(crate) fn attempt(
+        &mut self,
+        storage: &mut [u8],
+        write: impl Fn(&mut Self, &mut [u8]) -> bool,
+    ) -> bool {
         loop {
             let before = (!self.lanes.is_roomy(storage)).then(|| self.lanes.clone());
             let former_thread = self.model.thread();
-            if self.write(storage, event) {
-                self.time = event.time;
+            if write(self, storage) {
                 return true;
             }
-            self.model.switch_thread(former_thread);
+            if self.model.thread() != former_thread {
+                self.model.switch_thread(former_thread);
+            }
             // An event that was sure to fit does fit.
             if !before.is_some_and(|before| self.lanes.undo(before, storage)) {
                 return false;
@@ -57,38 +104,21 @@ impl<L: Lanes, T: Tables> Encoder<L, T> {
         self.lanes.finish(storage)
     }
 
-    /// Writes `event` and, if it fitted, lets the model learn it.
-    #[inline(always)]
-    fn write(&mut self, storage: &mut [u8], event: &Event) -> bool {
-        match event.kind {
-            EventKind::Alloc { address, size, site } => {
-                self.write_alloc(storage, event, None, address, size, site)
-            }
-            EventKind::Realloc { old, address, size, site } => {
-                self.write_alloc(storage, event, Some(old), address, size, site)
-            }
-            EventKind::Free { address, site } => self.write_free(storage, event, address, site),
-            _ => self.write_other(storage, event),
-        }
-    }
-
     #[inline]
     fn cut(&self, address: u64) -> T::Word {
         T::Word::cut(address & self.model.address_mask())
     }
 
-    /// Writes an allocation, or a reallocation of the block at `old`.
+    /// Writes an allocation and, if it fitted, lets the model learn it.
     #[inline(always)]
-    fn write_alloc(
+    pub(crate) fn write_alloc(
         &mut self,
         storage: &mut [u8],
-        event: &Event,
-        old: Option<u64>,
-        address: u64,
-        size: u64,
-        site: u32,
+        moment: Moment,
+        allocated: Allocated,
     ) -> bool {
-        let switched = self.switch_thread(event.thread);
+        let Allocated { old, address, size, site } = allocated;
+        let switched = self.switch_thread(moment.thread);
         let (old, address) = (old.map(|old| self.cut(old)), self.cut(address));
         let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
         let hit = self.model.foretold(act) == Some(site);
@@ -102,30 +132,31 @@ impl<L: Lanes, T: Tables> Encoder<L, T> {
             _ => self.model.place(address, class),
         };
         let old = old.map(|old| self.model.refer(old));
-        self.start(storage, event, switched);
+        let staged = &mut L::Staged::default();
+        self.start(storage, staged, moment, switched);
         let which = old.map(|old| self.model.which(old));
         if let Some(which) = which {
-            self.lanes.tag(storage, Tag::of_block(Tag::REALLOC, which.number()));
+            self.lanes.tag(storage, staged, Tag::of_block(Tag::REALLOC, which.number()));
         }
-        self.lanes.tag(storage, Tag::alloc(hit, sized, place.number()));
-        self.stamp(storage, event, switched);
+        self.lanes.tag(storage, staged, Tag::alloc(hit, sized, place.number()));
+        self.stamp(storage, staged, moment, switched);
         if let Some(which) = which {
-            self.which(storage, which);
+            self.which(storage, staged, which);
         }
         if !hit {
-            self.site(storage, site);
+            self.site(storage, staged, site);
         }
         if !sized {
-            self.lanes.value(storage, Lane::Size, size);
+            self.lanes.value(storage, staged, Lane::Size, size);
         }
         match place {
-            Place::Deep(depth) => self.lanes.value(storage, Lane::Depth, depth),
+            Place::Deep(depth) => self.lanes.value(storage, staged, Lane::Depth, depth),
             Place::Far(code) | Place::Absolute(code) => {
-                self.lanes.value(storage, Lane::Address, code);
+                self.lanes.value(storage, staged, Lane::Address, code);
             }
             Place::Top | Place::Bump | Place::Same => {}
         }
-        let fits = self.lanes.fits();
+        let fits = self.lanes.complete(storage, staged);
         if fits {
             let block = Placed { address, size, class, site };
             self.model.learn_alloc(old, hit, sized, place, block);
@@ -133,9 +164,16 @@ impl<L: Lanes, T: Tables> Encoder<L, T> {
         fits
     }
 
+    /// Writes a free and, if it fitted, lets the model learn it.
     #[inline(always)]
-    fn write_free(&mut self, storage: &mut [u8], event: &Event, address: u64, site: u32) -> bool {
-        let switched = self.switch_thread(event.thread);
+    pub(crate) fn write_free(
+        &mut self,
+        storage: &mut [u8],
+        moment: Moment,
+        address: u64,
+        site: u32,
+    ) -> bool {
+        let switched = self.switch_thread(moment.thread);
         let (act, kind) = match site {
             NO_SITE => (Act::Free, Tag::FREE),
             _ => (Act::FreeAt, Tag::FREE_AT),
@@ -143,14 +181,15 @@ impl<L: Lanes, T: Tables> Encoder<L, T> {
         let hit = self.model.foretold(act) == Some(site);
         let freed = self.model.refer(self.cut(address));
         let which = self.model.which(freed);
-        self.start(storage, event, switched);
-        self.lanes.tag(storage, Tag::free(kind, hit, which.number()));
-        self.stamp(storage, event, switched);
-        self.which(storage, which);
+        let staged = &mut L::Staged::default();
+        self.start(storage, staged, moment, switched);
+        self.lanes.tag(storage, staged, Tag::free(kind, hit, which.number()));
+        self.stamp(storage, staged, moment, switched);
+        self.which(storage, staged, which);
         if !hit && site != NO_SITE {
-            self.site(storage, site);
+            self.site(storage, staged, site);
         }
-        let fits = self.lanes.fits();
+        let fits = self.lanes.complete(storage, staged);
         if fits {
             self.model.learn_free(hit, act, site, freed);
         }
@@ -159,88 +198,104 @@ impl<L: Lanes, T: Tables> Encoder<L, T> {
 
     /// Writes an event that the model learns nothing from.
     #[inline(never)]
-    fn write_other(&mut self, storage: &mut [u8], event: &Event) -> bool {
-        let switched = self.switch_thread(event.thread);
-        self.start(storage, event, switched);
+    pub(crate) fn write_other(
+        &mut self,
+        storage: &mut [u8],
+        moment: Moment,
+        kind: &EventKind,
+    ) -> bool {
+        let switched = self.switch_thread(moment.thread);
         let mut named = None;
-        let tag = match event.kind {
-            EventKind::Name { address, .. } => {
+        let other = Lane::Other;
+        let (tag, first, second) = match *kind {
+            EventKind::Name { address, variable, type_name } => {
                 let block = self.model.refer(self.cut(address));
                 let which = self.model.which(block);
                 named = Some(which);
-                Tag::of_block(Tag::NAME, which.number())
-            }
-            EventKind::Gauge { .. } => Tag::GAUGE,
-            EventKind::Mark { .. } => Tag::MARK,
-            _ => Tag::FAILED_ALLOC,
-        };
-        self.lanes.tag(storage, tag);
-        self.stamp(storage, event, switched);
-        if let Some(which) = named {
-            self.which(storage, which);
-        }
-        match event.kind {
-            EventKind::Name { variable, type_name, .. } => {
-                self.lanes.value(storage, Lane::Other, u64::from(variable));
-                self.lanes.value(storage, Lane::Other, u64::from(type_name));
+                let tag = Tag::of_block(Tag::NAME, which.number());
+                (tag, (other, u64::from(variable)), Some((other, u64::from(type_name))))
             }
             EventKind::Gauge { gauge, value } => {
-                self.lanes.value(storage, Lane::Other, u64::from(gauge));
-                self.lanes.value(storage, Lane::Other, zigzag(value));
+                (Tag::GAUGE, (other, u64::from(gauge)), Some((other, zigzag(value))))
             }
-            EventKind::Mark { mark } => self.lanes.value(storage, Lane::Other, u64::from(mark)),
             EventKind::FailedAlloc { size, site } => {
-                self.site(storage, site);
-                self.lanes.value(storage, Lane::Size, size);
+                let code = self.model.site_code(site);
+                (Tag::FAILED_ALLOC, (Lane::Site, code), Some((Lane::Size, size)))
             }
-            EventKind::Alloc { .. } | EventKind::Free { .. } | EventKind::Realloc { .. } => {}
+            EventKind::Mark { mark } => (Tag::MARK, (other, u64::from(mark)), None),
+            // Written by the functions above.
+            EventKind::Alloc { .. } | EventKind::Free { .. } | EventKind::Realloc { .. } => {
+                return false;
+            }
+        };
+        let staged = &mut L::Staged::default();
+        self.start(storage, staged, moment, switched);
+        self.lanes.tag(storage, staged, tag);
+        self.stamp(storage, staged, moment, switched);
+        if let Some(which) = named {
+            self.which(storage, staged, which);
         }
-        self.lanes.fits()
+        self.lanes.value(storage, staged, first.0, first.1);
+        if let Some((lane, value)) = second {
+            self.lanes.value(storage, staged, lane, value);
+        }
+        self.lanes.complete(storage, staged)
     }
 
     /// Turns the model to the event's thread; says whether it was another.
     #[inline(always)]
-    fn switch_thread(&mut self, thread: u32) -> bool {
-        let switched = thread != self.model.thread();
-        if switched {
-            self.model.switch_thread(thread);
-        }
-        switched
+    fn switch_thread(&mut self, thread: Option<u32>) -> bool {
+        let Some(thread) = thread.filter(|thread| *thread != self.model.thread()) else {
+            return false;
+        };
+        self.model.switch_thread(thread);
+        true
     }
 
     /// The tags that stand before an event's own.
     #[inline(always)]
-    fn start(&mut self, storage: &mut [u8], event: &Event, switched: bool) {
+    fn start(
+        &mut self,
+        storage: &mut [u8],
+        staged: &mut L::Staged,
+        moment: Moment,
+        switched: bool,
+    ) {
         if switched {
-            self.lanes.tag(storage, Tag::SWITCH);
+            self.lanes.tag(storage, staged, Tag::SWITCH);
         }
-        if (event.time.wrapping_sub(self.time) as i64) < 0 {
-            self.lanes.tag(storage, Tag::BACK);
+        if moment.back {
+            self.lanes.tag(storage, staged, Tag::BACK);
         }
     }
 
     /// What stands behind the tags: the time step, and the thread if it changes.
     #[inline(always)]
-    fn stamp(&mut self, storage: &mut [u8], event: &Event, switched: bool) {
-        let step = event.time.wrapping_sub(self.time) as i64;
-        self.lanes.time(storage, step.unsigned_abs());
-        if switched {
-            self.lanes.value(storage, Lane::Thread, u64::from(event.thread));
+    fn stamp(
+        &mut self,
+        storage: &mut [u8],
+        staged: &mut L::Staged,
+        moment: Moment,
+        switched: bool,
+    ) {
+        self.lanes.time(storage, staged, moment.step);
+        if let Some(thread) = moment.thread.filter(|_| switched) {
+            self.lanes.value(storage, staged, Lane::Thread, u64::from(thread));
         }
     }
 
     #[inline]
-    fn site(&mut self, storage: &mut [u8], site: u32) {
+    fn site(&mut self, storage: &mut [u8], staged: &mut L::Staged, site: u32) {
         let code = self.model.site_code(site);
-        self.lanes.value(storage, Lane::Site, code);
+        self.lanes.value(storage, staged, Lane::Site, code);
     }
 
     #[inline]
-    fn which(&mut self, storage: &mut [u8], which: Which) {
+    fn which(&mut self, storage: &mut [u8], staged: &mut L::Staged, which: Which) {
         match which {
-            Which::Ago(ago) => self.lanes.value(storage, Lane::Ago, ago),
+            Which::Ago(ago) => self.lanes.value(storage, staged, Lane::Ago, ago),
             Which::Far(code) | Which::Absolute(code) => {
-                self.lanes.value(storage, Lane::Address, code);
+                self.lanes.value(storage, staged, Lane::Address, code);
             }
             Which::Step | Which::Distance | Which::Next => {}
         }

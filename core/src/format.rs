@@ -128,7 +128,9 @@ mod tests {
     #[test]
     fn presets_are_those_of_the_text() {
         let stated = table("## Model spec");
-        for (column, preset) in [(2, ModelSpec::EMBEDDED), (3, ModelSpec::DESKTOP)] {
+        let presets =
+            [ModelSpec::EMBEDDED, ModelSpec::DESKTOP, ModelSpec::FAST, ModelSpec::LINKED_LIST];
+        for (column, preset) in (2..).zip(presets) {
             let ModelSpec { shape, placement } = preset;
             let fields = [
                 shape.blocks,
@@ -145,12 +147,14 @@ mod tests {
             let stated: Vec<_> = stated.iter().map(|row| number(row[column])).collect();
             assert_eq!(stated, fields.map(u64::from));
         }
-        assert!(stated[..6].iter().all(|row| number(row[4]) == MAX_TABLE_BITS.into()));
+        assert!(stated[..6].iter().all(|row| number(row[6]) == MAX_TABLE_BITS.into()));
     }
 
     #[test]
     fn common_tags_and_first_means_are_those_of_the_text() {
-        assert_eq!(numbers("| rank "), rows::COMMON.map(u64::from));
+        let codes = rows::COMMON.map(|(_, code)| std::format!("{code:b}").split_off(1));
+        assert!(TEXT.contains(&std::format!("| code | {} |\n", codes.join(" | "))));
+        assert_eq!(numbers("| code "), rows::COMMON.map(|(tag, _)| u64::from(tag)));
         assert_eq!(numbers("| nibble "), columns::COMMON.map(u64::from));
         assert_eq!(numbers("| lane | 0 thread"), rows::FIRST_MEANS.map(u64::from));
     }

@@ -22,27 +22,48 @@ pub const fn max_frame_len(len: usize) -> usize {
 /// # Errors
 /// The first error of `write`, after which the frame is incomplete; the next frame's delimiter ends
 /// it on the line.
-pub fn write_frame<E>(
-    chunk: &[u8],
+pub fn write_frame<E>(chunk: &[u8], write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    write_frame_of(chunk, &[], write)
+}
+
+/// Writes the frame of a chunk that is in two parts.
+pub(crate) fn write_frame_of<E>(
+    mut head: &[u8],
+    mut body: &[u8],
     mut write: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
+    // Each length byte is written with what stands before it: the delimiter, at first.
     write(&[FRAME_DELIMITER])?;
-    let mut rest = Some(chunk);
-    while let Some(bytes) = rest {
-        let window = bytes.get(..LONGEST).unwrap_or(bytes);
-        let zero = window.iter().position(|&byte| byte == 0);
-        let length = zero.unwrap_or(window.len());
-        let piece = window.get(..length).unwrap_or(window);
-        write(&[length as u8 + 1])?;
-        write(piece)?;
-        let after = bytes.get(length..).unwrap_or_default();
-        rest = match zero {
-            Some(_) => after.get(1..),
-            None if after.is_empty() => None,
-            None => Some(after),
+    loop {
+        let (first, zero_in_head) = piece(head, LONGEST);
+        let (second, zero_in_body) = match zero_in_head {
+            true => (Default::default(), false),
+            false => piece(body, LONGEST.saturating_sub(first.len())),
         };
+        let length = first.len().wrapping_add(second.len());
+        write(&[(length as u8).wrapping_add(1)])?;
+        if !first.is_empty() {
+            write(first)?;
+        }
+        if !second.is_empty() {
+            write(second)?;
+        }
+        let zeros = [zero_in_head, zero_in_body].map(usize::from);
+        head = head.get(first.len().wrapping_add(zeros[0])..).unwrap_or_default();
+        body = body.get(second.len().wrapping_add(zeros[1])..).unwrap_or_default();
+        if head.is_empty() && body.is_empty() && zeros == [0, 0] {
+            return write(&[FRAME_DELIMITER]);
+        }
     }
-    write(&[FRAME_DELIMITER])
+}
+
+/// The bytes before the first zero, at most so many, and whether that zero was found.
+fn piece(bytes: &[u8], most: usize) -> (&[u8], bool) {
+    let window = bytes.get(..most).unwrap_or(bytes);
+    match window.iter().position(|&byte| byte == 0) {
+        Some(zero) => (window.get(..zero).unwrap_or(window), true),
+        None => (window, false),
+    }
 }
 
 /// What came of some bytes of a line.

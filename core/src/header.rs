@@ -124,15 +124,17 @@ impl ChunkHeader {
         let columns = u8::from(self.layout == Layout::Columns);
         *flags = kind | columns << 3 | codec << 4 | u8::from(wide) << 6;
         set_counts(out, len, self.events, wide)?;
-        let rare = self.rare_fields();
-        let mut at = fixed_len(wide);
-        let present = out.get_mut(at)?;
-        *present = 0;
-        for (bit, value) in rare.iter().enumerate() {
-            *present |= u8::from(*value != 0) << bit;
+        let present_at = fixed_len(wide);
+        let mut at = present_at + 1;
+        let mut present = 0;
+        for (bit, value) in self.rare_fields().into_iter().enumerate() {
+            if value != 0 {
+                present |= 1 << bit;
+                at += varint::put(out.get_mut(at..)?, value)?;
+            }
         }
-        at += 1;
-        for value in rare.into_iter().filter(|value| *value != 0).chain(self.usual_fields()) {
+        *out.get_mut(present_at)? = present;
+        for value in self.usual_fields() {
             at += varint::put(out.get_mut(at..)?, value)?;
         }
         if self.kind == ChunkKind::Events {

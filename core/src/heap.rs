@@ -12,6 +12,9 @@ pub trait HeapObserver {
     fn allocated(&self, address: usize, size: usize);
     /// A block of `size` bytes is about to be freed.
     fn freed(&self, address: usize, size: usize);
+    /// A block is about to be resized: `reallocated` or `failed` follows on the same thread. In between,
+    /// what the block leaves behind when it moves may be handed out to another thread already.
+    fn reallocating(&self) {}
     /// A block was resized; `address` is where it was when that happened in place.
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize);
     /// `size` bytes could not be had.
@@ -19,6 +22,7 @@ pub trait HeapObserver {
 }
 
 impl<O: HeapObserver + ?Sized> HeapObserver for &O {
+    #[inline(always)]
     fn allocated(&self, address: usize, size: usize) {
         (**self).allocated(address, size);
     }
@@ -27,6 +31,11 @@ impl<O: HeapObserver + ?Sized> HeapObserver for &O {
         (**self).freed(address, size);
     }
 
+    fn reallocating(&self) {
+        (**self).reallocating();
+    }
+
+    #[inline(always)]
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
         (**self).reallocated(old, old_size, address, size);
     }
@@ -37,19 +46,31 @@ impl<O: HeapObserver + ?Sized> HeapObserver for &O {
 }
 
 /// An allocator that reports every allocation, reallocation, free and failure to an observer. A free
-/// is reported before the block can be used again, everything else after it happened.
+/// is reported before the block can be used again, everything else after it happened; a reallocation
+/// is announced besides.
 ///
 /// ```
-/// use heapwire_core::{Clock, Placement, Recorder, TrackedHeap};
+/// use heapwire_core::{Device, Placement, Recorder, Session, TrackedHeap};
 /// use std::alloc::System;
 ///
-/// fn ticks() -> u64 {
-///     0
+/// struct Program;
+///
+/// impl Device for Program {
+///     const PLACEMENT: Placement = Placement::GLIBC_64;
+///
+///     fn session() -> Session<'static> {
+///         Session { device: "demo", build: "", ticks_per_second: 1_000, address_bits: 64 }
+///     }
+///
+///     fn ticks() -> u64 {
+///         0
+///     }
 /// }
-/// static RECORDER: Recorder<256, 3> = Recorder::new(Clock::new(ticks, 64), Placement::GLIBC_64);
+///
+/// static RECORDER: Recorder<Program, 236, 4> = Recorder::new();
 ///
 /// #[global_allocator]
-/// static HEAP: TrackedHeap<System, &Recorder<256, 3>> = TrackedHeap::new(System, &RECORDER);
+/// static HEAP: TrackedHeap<System, &Recorder<Program, 236, 4>> = TrackedHeap::new(System, &RECORDER);
 /// # fn main() {}
 /// ```
 #[derive(Debug)]
@@ -73,6 +94,9 @@ impl<A, O> TrackedHeap<A, O> {
 // SAFETY: every call goes to the inner allocator with the caller's own arguments, and what it returns
 // is returned unchanged, so its guarantees are ours. Pointers are handed to the observer as numbers.
 unsafe impl<A: GlobalAlloc, O: HeapObserver> GlobalAlloc for TrackedHeap<A, O> {
+    // None is inlined, so that an observer which looks at the stack finds the caller of the allocator one
+    // frame further out; the observer's part is inlined here.
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises for this call are the inner call's conditions.
         let block = unsafe { self.heap.alloc(layout) };
@@ -80,6 +104,7 @@ unsafe impl<A: GlobalAlloc, O: HeapObserver> GlobalAlloc for TrackedHeap<A, O> {
         block
     }
 
+    #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as in `alloc`.
         let block = unsafe { self.heap.alloc_zeroed(layout) };
@@ -93,8 +118,10 @@ unsafe impl<A: GlobalAlloc, O: HeapObserver> GlobalAlloc for TrackedHeap<A, O> {
         unsafe { self.heap.dealloc(block, layout) };
     }
 
+    #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let old = block.addr();
+        self.observer.reallocating();
         // SAFETY: as in `alloc`.
         let block = unsafe { self.heap.realloc(block, layout, size) };
         if block.is_null() {
@@ -107,6 +134,7 @@ unsafe impl<A: GlobalAlloc, O: HeapObserver> GlobalAlloc for TrackedHeap<A, O> {
 }
 
 impl<A, O: HeapObserver> TrackedHeap<A, O> {
+    #[inline(always)]
     fn report(&self, block: *mut u8, size: usize) {
         if block.is_null() {
             self.observer.failed(size);
@@ -128,6 +156,7 @@ mod tests {
     enum Seen {
         Allocated(usize, usize),
         Freed(usize, usize),
+        Reallocating,
         Reallocated(usize, usize, usize, usize),
         Failed(usize),
     }
@@ -147,6 +176,9 @@ mod tests {
         }
         fn freed(&self, address: usize, size: usize) {
             self.add(Seen::Freed(address, size));
+        }
+        fn reallocating(&self) {
+            self.add(Seen::Reallocating);
         }
         fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
             self.add(Seen::Reallocated(old, old_size, address, size));
@@ -188,6 +220,7 @@ mod tests {
             [
                 Seen::Allocated(first, 40),
                 Seen::Allocated(second, 40),
+                Seen::Reallocating,
                 Seen::Reallocated(second, 40, moved, 4000),
                 Seen::Freed(first, 40),
                 Seen::Freed(moved, 4000),

@@ -35,7 +35,7 @@
 //!     }
 //! }
 //! send(chunker.seal());
-//! assert_eq!(line.len(), 2024); // 2 bytes an event, headers and checksums included
+//! assert_eq!(line.len(), 2619); // under 3 bytes an event, headers and checksums included
 //! ```
 //!
 //! # Reading
@@ -49,8 +49,8 @@
 //! };
 //!
 //! let line = [
-//!     b"boot ok\r\n\0\x02\xb1\x02\x1e\x02\x02\x01\x01\x03\xe8\x07\x01\x01\x01\x08\x01\x01".as_slice(),
-//!     b"\xc0\xe0\x7f\x0e\x01\x01\x03\xbe\x0a\x05\x1f\x13\x45\xb1\0",
+//!     b"boot ok\r\n\0\x02\xb1\x02\x1e\x02\x02\x01\x01\x03\xe8\x07\x01\x01\x01\x07\x01\x60\x0b\xe0".as_slice(),
+//!     b"\x01\xc0\x01\x09\x08\xf5\x05\x80\x41\xce\xbf\x9d\0",
 //! ]
 //! .concat();
 //!
@@ -132,7 +132,7 @@ pub use header::{ChunkHeader, ChunkKind, Codec, Layout, Losses};
 pub use heap::{HeapObserver, TrackedHeap};
 pub use lanes::{COLUMN_COUNT, Columns, Lanes, Rows};
 #[cfg(feature = "embedded-io")]
-pub use recorder::{Clock, Recorder, Scope, WhenFull};
+pub use recorder::{Device, Recorder, Scope, WhenFull};
 pub use shape::{ModelSpec, Placement, Shape};
 pub use tables::{Block, Context, FreeList, LastSize, Slices, Tables, Thread, TinyTables};
 pub use word::Word;

@@ -116,7 +116,13 @@ impl<W: Word> FreeList<W> {
             return;
         }
         if usize::from(self.overflown) == OVERFLOW {
-            self.overflow.copy_within(1.., 0);
+            for (older, newer) in (0..OVERFLOW).zip(1..OVERFLOW) {
+                if let Some(&address) = self.overflow.get(newer)
+                    && let Some(free) = self.overflow.get_mut(older)
+                {
+                    *free = address;
+                }
+            }
             self.overflown -= 1;
         }
         if let Some(free) = self.overflow.get_mut(usize::from(self.overflown)) {
@@ -201,6 +207,10 @@ pub struct Slices<'a, W> {
 pub trait Tables {
     /// How wide its addresses are.
     type Word: Word;
+    /// Whether there are no contexts and but one thread, so that the compiler leaves out what is for
+    /// them. Says nothing that [`shape`](Self::shape) does not say.
+    #[doc(hidden)]
+    const SIMPLE: bool = false;
     /// The tables, whose lengths must never change and agree with [`shape`](Self::shape).
     fn slices(&mut self) -> Slices<'_, Self::Word>;
     /// How large they are.
@@ -209,6 +219,7 @@ pub trait Tables {
 
 impl<T: Tables + ?Sized> Tables for &mut T {
     type Word = T::Word;
+    const SIMPLE: bool = T::SIMPLE;
 
     #[inline]
     fn slices(&mut self) -> Slices<'_, T::Word> {
@@ -224,7 +235,6 @@ impl<T: Tables + ?Sized> Tables for &mut T {
 #[derive(Clone, Debug, Default)]
 pub struct TinyTables<W = u32> {
     blocks: [Block<W>; 1 << Shape::TINY.blocks],
-    sizes: [LastSize; 1 << Shape::TINY.sizes],
     holes: [W; 1 << Shape::TINY.holes],
     threads: [Thread<W>; 1],
     generation: u16,
@@ -244,7 +254,6 @@ impl<W: Word> TinyTables<W> {
     pub const fn empty() -> Self {
         Self {
             blocks: [Block { address: W::ZERO, site: 0, state: 0 }; 1 << Shape::TINY.blocks],
-            sizes: [LastSize { size: 0, class: 0 }; 1 << Shape::TINY.sizes],
             holes: [W::ZERO; 1 << Shape::TINY.holes],
             threads: [Thread { previous: 0, bump: W::ZERO }; 1],
             generation: 0,
@@ -254,13 +263,15 @@ impl<W: Word> TinyTables<W> {
 
 impl<W: Word> Tables for TinyTables<W> {
     type Word = W;
+    const SIMPLE: bool = true;
 
-    #[inline]
+    // So that the compiler sees everywhere which tables are empty.
+    #[inline(always)]
     fn slices(&mut self) -> Slices<'_, W> {
         Slices {
             blocks: &mut self.blocks,
             contexts: &mut [],
-            sizes: &mut self.sizes,
+            sizes: &mut [],
             lists: &mut [],
             holes: &mut self.holes,
             threads: &mut self.threads,

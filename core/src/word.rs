@@ -3,6 +3,8 @@
 
 use core::fmt::Debug;
 
+use crate::shape::Placement;
+
 /// As wide as the addresses of the program itself.
 #[cfg(feature = "embedded-io")]
 #[cfg(target_pointer_width = "64")]
@@ -27,14 +29,38 @@ pub trait Word: sealed::Sealed + Copy + Debug + Default + Eq {
 
     #[doc(hidden)]
     fn cut(value: u64) -> Self;
+    /// The nearest to `value`.
+    #[doc(hidden)]
+    fn saturate(value: u64) -> Self;
     #[doc(hidden)]
     fn widen(self) -> u64;
     /// `self + (granules << bits)`, around the end of the address space.
     #[doc(hidden)]
     fn forward(self, granules: u64, bits: u8) -> Self;
-    /// `to - self` in an address space of so many bits.
+    /// `self` as a distance in granules from `bump` or, if that is nearer, from `freed`, in code. `None`
+    /// when it is no whole number of granules away, or the code would be wider than a word.
     #[doc(hidden)]
-    fn distance(self, to: Self, address_bits: u8) -> i64;
+    fn far(self, bump: Self, freed: Self, placement: Placement) -> Option<Self>;
+}
+
+macro_rules! far {
+    ($signed:ty) => {
+        #[inline]
+        fn far(self, bump: Self, freed: Self, placement: Placement) -> Option<Self> {
+            let unused = Self::BITS.wrapping_sub(placement.address_bits.into());
+            let from = |base: Self| {
+                self.wrapping_sub(base).wrapping_shl(unused).cast_signed().wrapping_shr(unused)
+            };
+            let (bump, freed): ($signed, $signed) = (from(bump), from(freed));
+            let from_freed = freed.unsigned_abs() < bump.unsigned_abs();
+            let distance = if from_freed { freed } else { bump };
+            let bits = placement.granule_bits.into();
+            let granules = distance.wrapping_shr(bits);
+            let code = (granules << 1 ^ granules >> (Self::BITS - 1)).cast_unsigned();
+            let fits = granules.wrapping_shl(bits) == distance && code.leading_zeros() > 0;
+            fits.then_some(code << 1 | Self::from(from_freed))
+        }
+    };
 }
 
 impl Word for u32 {
@@ -47,6 +73,11 @@ impl Word for u32 {
     }
 
     #[inline]
+    fn saturate(value: u64) -> Self {
+        Self::try_from(value).unwrap_or(Self::MAX)
+    }
+
+    #[inline]
     fn widen(self) -> u64 {
         u64::from(self)
     }
@@ -56,11 +87,7 @@ impl Word for u32 {
         self.wrapping_add((granules as Self).wrapping_shl(bits.into()))
     }
 
-    #[inline]
-    fn distance(self, to: Self, address_bits: u8) -> i64 {
-        let unused = 32u32.wrapping_sub(address_bits.into());
-        i64::from(to.wrapping_sub(self).wrapping_shl(unused) as i32 >> (unused & 31))
-    }
+    far!(i32);
 }
 
 impl Word for u64 {
@@ -69,6 +96,11 @@ impl Word for u64 {
 
     #[inline]
     fn cut(value: u64) -> Self {
+        value
+    }
+
+    #[inline]
+    fn saturate(value: u64) -> Self {
         value
     }
 
@@ -82,9 +114,5 @@ impl Word for u64 {
         self.wrapping_add(granules.wrapping_shl(bits.into()))
     }
 
-    #[inline]
-    fn distance(self, to: Self, address_bits: u8) -> i64 {
-        let unused = 64u32.wrapping_sub(address_bits.into());
-        to.wrapping_sub(self).wrapping_shl(unused) as i64 >> (unused & 63)
-    }
+    far!(i64);
 }

@@ -118,19 +118,32 @@ fn errors_allocate_nothing() {
 #[cfg(feature = "embedded-io")]
 #[test]
 fn a_recorder_allocates_nothing() {
-    use heapwire_core::{Clock, Event, Recorder, Session};
+    use heapwire_core::{Device, Event, Recorder, Session};
+
+    struct Bench;
+
+    impl Device for Bench {
+        const PLACEMENT: Placement = PLACEMENT;
+
+        fn session() -> Session<'static> {
+            Session { device: "d", build: "b", ticks_per_second: 1, address_bits: 32 }
+        }
+
+        fn ticks() -> u64 {
+            0
+        }
+    }
 
     let events: Vec<Event> =
         support::program(43, 300, PLACEMENT).into_iter().map(|(event, _)| event).collect();
     let mut line = vec![0; 1 << 16];
     // The standard library's critical section may set itself up on first use.
-    let warm_up = Recorder::<128, 2>::new(Clock::new(|| 0, 32), PLACEMENT);
+    let warm_up = Recorder::<Bench, 128, 3>::new();
     warm_up.flush();
     without_allocating("recorder", || {
-        let recorder = Recorder::<128, 2>::new(Clock::new(|| 0, 32), PLACEMENT);
+        let recorder = Recorder::<Bench, 128, 3>::new();
         let mut link = &mut line[..];
-        let session = Session { device: "d", build: "b", ticks_per_second: 1, address_bits: 32 };
-        recorder.start(session);
+        recorder.start();
         for (at, event) in events.iter().enumerate() {
             let _scope = recorder.scope(["net", "ui"][at % 2]);
             recorder.record(event.kind, 8);

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use heapwire_core::{
-    Chunk, ChunkKind, Clock, Decoder, Definition, Definitions, Event, EventKind, HeapTotals,
+    Chunk, ChunkKind, Decoder, Definition, Definitions, Device, Event, EventKind, HeapTotals,
     NO_SITE, Name, NameKind, Placement, Recorder, Session, TinyTables, TrackedHeap, WhenFull,
     crc32,
 };
@@ -17,15 +17,39 @@ use support::{Freeing, Line};
 
 thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };
+    static NAME: Cell<&'static str> = const { Cell::new(SESSION.device) };
     static RELAXED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A clock that stands until it is set. Each test has its own, since each has its own thread.
-fn ticks() -> u64 {
-    NOW.get()
+/// A device whose clock stands until it is set. Each test has its own, since each has its own thread.
+struct Bench<const CLOCK_BITS: u32 = 64>;
+
+impl<const CLOCK_BITS: u32> Device for Bench<CLOCK_BITS> {
+    const PLACEMENT: Placement = PLACEMENT;
+    const CLOCK_BITS: u32 = CLOCK_BITS;
+
+    fn session() -> Session<'static> {
+        Session { device: NAME.get(), ..SESSION }
+    }
+
+    fn ticks() -> u64 {
+        NOW.get()
+    }
 }
 
-const CLOCK: Clock = Clock::new(ticks, 64);
+/// What devices of a test have in common with `Bench`.
+macro_rules! like_bench {
+    () => {
+        fn session() -> Session<'static> {
+            SESSION
+        }
+
+        fn ticks() -> u64 {
+            NOW.get()
+        }
+    };
+}
+
 const SESSION: Session<'static> =
     Session { device: "thermostat", build: "1.4.2", ticks_per_second: 1_000_000, address_bits: 32 };
 const PLACEMENT: Placement = Placement::EMBEDDED_32;
@@ -88,10 +112,22 @@ fn table_of_contents(line: &Line) -> Vec<String> {
 
 #[test]
 fn what_a_heap_did_is_what_the_line_brings() {
-    let recorder = Recorder::<256, 3>::new(CLOCK, Placement::GLIBC_64).with_thread(|| 7);
+    struct Host;
+
+    impl Device for Host {
+        const PLACEMENT: Placement = Placement::GLIBC_64;
+
+        fn thread() -> Option<u32> {
+            Some(7)
+        }
+
+        like_bench!();
+    }
+
+    let recorder = Recorder::<Host, 236, 4>::new();
     let heap = TrackedHeap::new(System, &recorder);
     let layout = |size| Layout::from_size_align(size, 8).expect("valid");
-    recorder.start(SESSION);
+    recorder.start();
     let mut line = Line::default();
     let mut expected = Vec::new();
     let mut expect = |time, kind| expected.push(Event { time, thread: 7, kind });
@@ -135,12 +171,12 @@ fn what_a_heap_did_is_what_the_line_brings() {
 
 #[test]
 fn nothing_is_recorded_before_start_and_after_stop() {
-    let recorder = Recorder::<128, 2>::new(CLOCK, PLACEMENT);
+    let recorder = Recorder::<Bench, 128, 3>::new();
     let mut line = Line::default();
     recorder.record(mark(1), 0);
     recorder.flush();
     assert_eq!(recorder.drain(&mut line), Ok(0));
-    recorder.start(SESSION);
+    recorder.start();
     recorder.record(mark(2), 0);
     recorder.stop();
     recorder.record(mark(3), 0);
@@ -151,8 +187,8 @@ fn nothing_is_recorded_before_start_and_after_stop() {
 
 #[test]
 fn events_lost_to_full_buffers_are_counted_and_totals_stay_exact() {
-    let recorder = Recorder::<128, 2>::new(CLOCK, PLACEMENT);
-    recorder.start(SESSION);
+    let recorder = Recorder::<Bench, 128, 3>::new();
+    recorder.start();
     let program: Vec<Freeing> = support::program(31, 3000, PLACEMENT);
     let (mut line, mut totals, mut recorded) = (Line::default(), HeapTotals::default(), 0);
     // For how long nobody drains.
@@ -194,8 +230,8 @@ fn events_lost_to_full_buffers_are_counted_and_totals_stay_exact() {
 fn chunks_that_the_link_refuses_are_counted_wherever_it_breaks() {
     let mut whole = Line::default();
     let scenario = |line: &mut Line| {
-        let recorder = Recorder::<128, 3>::new(CLOCK, PLACEMENT);
-        recorder.start(SESSION);
+        let recorder = Recorder::<Bench, 128, 4>::new();
+        recorder.start();
         let _scope = recorder.scope("sensors");
         for at in 0..3 {
             recorder.record(mark(at), 0);
@@ -231,12 +267,12 @@ fn chunks_that_the_link_refuses_are_counted_wherever_it_breaks() {
 
 #[test]
 fn clocks_wrap_and_step_back() {
-    for bits in [2, 8, 24, 32, 63, 64] {
-        let mask = u64::MAX >> (64 - bits);
+    fn clock_of<const BITS: u32>() {
+        let mask = u64::MAX >> (64 - BITS);
         for start in [0, mask / 2, mask - mask / 4, mask] {
-            let recorder = Recorder::<256, 8>::new(Clock::new(ticks, bits), PLACEMENT);
+            let recorder = Recorder::<Bench<BITS>, 256, 9>::new();
             NOW.set(start);
-            recorder.start(SESSION);
+            recorder.start();
             let (mut time, mut expected) = (start, Vec::new());
             for at in 0..40 {
                 // Less than half the clock's range each; sometimes an interrupt reports late.
@@ -252,16 +288,23 @@ fn clocks_wrap_and_step_back() {
             let mut line = Line::default();
             recorder.drain(&mut line).expect("the line takes all");
             let times: Vec<u64> = events(&line).iter().map(|event| event.time).collect();
-            assert_eq!(times, expected, "{bits} bits from {start}");
+            assert_eq!(times, expected, "{BITS} bits from {start}");
         }
     }
+    clock_of::<2>();
+    clock_of::<8>();
+    clock_of::<24>();
+    clock_of::<32>();
+    clock_of::<33>();
+    clock_of::<63>();
+    clock_of::<64>();
 }
 
 #[test]
 fn a_clock_of_impossible_bits_is_one_of_the_nearest_possible() {
-    for bits in [0, 1, 65, u32::MAX] {
-        let recorder = Recorder::<128, 2>::new(Clock::new(ticks, bits), PLACEMENT);
-        recorder.start(SESSION);
+    fn clock_of<const BITS: u32>() {
+        let recorder = Recorder::<Bench<BITS>, 128, 3>::new();
+        recorder.start();
         NOW.set(1);
         recorder.record(mark(1), 0);
         recorder.flush();
@@ -269,11 +312,15 @@ fn a_clock_of_impossible_bits_is_one_of_the_nearest_possible() {
         recorder.drain(&mut line).expect("the line takes all");
         assert_eq!(events(&line), [Event { time: 1, thread: 0, kind: mark(1) }]);
     }
+    clock_of::<0>();
+    clock_of::<1>();
+    clock_of::<65>();
+    clock_of::<{ u32::MAX }>();
 }
 
 #[test]
 fn scopes_nest_and_too_many_names_have_no_site() {
-    let recorder = Recorder::<128, 2, 2>::new(CLOCK, PLACEMENT);
+    let recorder = Recorder::<Bench, 128, 3, 2>::new();
     assert_eq!(recorder.site(), NO_SITE);
     {
         let _outer = recorder.scope("outer");
@@ -295,35 +342,40 @@ fn scopes_nest_and_too_many_names_have_no_site() {
 }
 
 #[test]
-fn definitions_come_first_with_new_scopes_and_every_eight_chunks() {
-    let recorder = Recorder::<128, 2>::new(CLOCK, PLACEMENT);
-    recorder.start(SESSION);
+fn definitions_come_first_and_new_scopes_alone_and_all_in_turn_every_32_chunks() {
+    let recorder = Recorder::<Bench, 48, 2>::new();
+    recorder.start();
     let mut line = Line::default();
-    let mut send = |kind| {
-        recorder.record(kind, 0);
-        recorder.flush();
-        recorder.drain(&mut line).expect("the line takes all");
+    let mut send = |times: usize| {
+        for at in 0..times {
+            recorder.record(mark(at as u32), 0);
+            recorder.flush();
+            recorder.drain(&mut line).expect("the line takes all");
+        }
     };
-    for at in 0..10 {
-        send(mark(at));
+    send(33);
+    for name in ["first of the scopes", "second of the scopes"] {
+        drop(recorder.scope(name));
     }
-    let scope = recorder.scope("late");
-    for at in 0..2 {
-        send(mark(at));
-    }
-    drop(scope);
-    let eight = ["1"; 8];
+    send(97);
     let mut expected = vec!["session"];
-    expected.extend(eight);
-    expected.extend(["session", "1", "1"]);
-    expected.extend(["session, 1 late", "1", "1"]);
+    expected.extend(["1"; 32]);
+    expected.extend(["session", "1"]);
+    expected.push("1 first of the scopes");
+    expected.push("2 second of the scopes");
+    expected.extend(["1"; 32]);
+    for repeated in ["session", "1 first of the scopes"] {
+        expected.push(repeated);
+        expected.extend(["1"; 32]);
+    }
+    expected.extend(["2 second of the scopes", "1"]);
     assert_eq!(table_of_contents(&line), expected);
 }
 
 #[test]
 fn names_take_as_many_chunks_as_they_need_and_too_long_ones_are_left_out() {
-    let recorder = Recorder::<96, 2, 40>::new(CLOCK, PLACEMENT);
-    recorder.start(SESSION);
+    let recorder = Recorder::<Bench, 96, 3, 40>::new();
+    recorder.start();
     let long = "x".repeat(90).leak();
     let names: Vec<&'static str> =
         (0..30).map(|at| &*format!("scope number {at}").leak()).collect();
@@ -345,12 +397,12 @@ fn names_take_as_many_chunks_as_they_need_and_too_long_ones_are_left_out() {
 }
 
 #[test]
-fn definitions_find_room_beside_the_longest_counters() {
-    for len in 0..90 {
-        let device: &'static str = "d".repeat(len).leak();
-        let recorder = Recorder::<128, 2>::new(CLOCK, PLACEMENT);
+fn definitions_that_fit_a_buffer_are_sent() {
+    for len in 0..130 {
+        NAME.set("d".repeat(len).leak());
+        let recorder = Recorder::<Bench, 128, 3>::new();
         NOW.set(1 << 63);
-        recorder.start(Session { device, ..SESSION });
+        recorder.start();
         recorder.record(EventKind::Alloc { address: 8, size: u64::MAX, site: 0 }, 0);
         recorder.flush();
         let mut line = Line::default();
@@ -360,8 +412,8 @@ fn definitions_find_room_beside_the_longest_counters() {
             .map(|bytes| Chunk::parse(bytes, crc32).expect("a chunk").header.kind)
             .collect();
         match len {
-            // Header and checksum take 45 bytes, the session's other fields 11.
-            0..=72 => assert_eq!(kinds, [ChunkKind::Definitions, ChunkKind::Events], "{len}"),
+            // The checksum takes 4 bytes, the session's other fields 12.
+            0..=112 => assert_eq!(kinds, [ChunkKind::Definitions, ChunkKind::Events], "{len}"),
             _ => assert_eq!(kinds, [ChunkKind::Events], "{len}"),
         }
     }
@@ -370,8 +422,8 @@ fn definitions_find_room_beside_the_longest_counters() {
 #[test]
 fn buffers_too_small_for_anything_lose_everything_and_nothing_else() {
     fn lose_all<const SIZE: usize>() {
-        let recorder = Recorder::<SIZE, 1>::new(CLOCK, PLACEMENT);
-        recorder.start(SESSION);
+        let recorder = Recorder::<Bench, SIZE, 2>::new();
+        recorder.start();
         for at in 0..5 {
             let _scope = recorder.scope("scope");
             recorder.record(mark(at), 0);
@@ -380,19 +432,41 @@ fn buffers_too_small_for_anything_lose_everything_and_nothing_else() {
         let mut line = Line::default();
         assert_eq!(recorder.drain(&mut line), Ok(0));
         assert!(line.bytes.is_empty());
+        recorder.send_totals(&mut line).expect("the line takes all");
+        let totals = chunks(&line).pop().expect("a chunk");
+        assert_eq!(Chunk::parse(&totals, crc32).expect("a chunk").header.losses.full, 5);
     }
     lose_all::<0>();
     lose_all::<1>();
+    lose_all::<4>();
     lose_all::<7>();
-    lose_all::<17>();
-    lose_all::<19>();
+}
+
+#[test]
+fn without_buffers_everything_is_counted() {
+    let recorder = Recorder::<Bench, 100, 0>::new();
+    recorder.start();
+    recorder.record(mark(1), 0);
+    let mut line = Line::default();
+    recorder.send_totals(&mut line).expect("the line takes all");
+    let totals = chunks(&line).pop().expect("a chunk");
+    assert_eq!(Chunk::parse(&totals, crc32).expect("a chunk").header.losses.full, 1);
 }
 
 #[test]
 fn waiting_loses_nothing_while_somebody_drains() {
-    static RECORDER: Recorder<128, 1> = Recorder::new(CLOCK, PLACEMENT)
-        .with_when_full(WhenFull::Wait { attempts: u32::MAX, relax: std::thread::yield_now });
-    RECORDER.start(SESSION);
+    struct Patient;
+
+    impl Device for Patient {
+        const PLACEMENT: Placement = PLACEMENT;
+        const WHEN_FULL: WhenFull =
+            WhenFull::Wait { attempts: u32::MAX, relax: std::thread::yield_now };
+
+        like_bench!();
+    }
+
+    static RECORDER: Recorder<Patient, 128, 2> = Recorder::new();
+    RECORDER.start();
     let done = AtomicBool::new(false);
     let line = std::thread::scope(|scope| {
         let drain = scope.spawn(|| {
@@ -421,9 +495,18 @@ fn waiting_loses_nothing_while_somebody_drains() {
 
 #[test]
 fn waiting_in_vain_ends_after_so_many_looks() {
-    let wait = WhenFull::Wait { attempts: 5, relax: || RELAXED.set(RELAXED.get() + 1) };
-    let recorder = Recorder::<64, 1>::new(CLOCK, PLACEMENT).with_when_full(wait);
-    recorder.start(SESSION);
+    struct Relaxed;
+
+    impl Device for Relaxed {
+        const PLACEMENT: Placement = PLACEMENT;
+        const WHEN_FULL: WhenFull =
+            WhenFull::Wait { attempts: 5, relax: || RELAXED.set(RELAXED.get() + 1) };
+
+        like_bench!();
+    }
+
+    let recorder = Recorder::<Relaxed, 64, 2>::new();
+    recorder.start();
     let mut accepted = 0;
     while RELAXED.get() == 0 {
         recorder.record(mark(accepted), 0);
@@ -445,19 +528,26 @@ fn waiting_in_vain_ends_after_so_many_looks() {
 
 #[test]
 fn what_happens_within_the_recorder_is_not_recorded() {
-    static RECORDER: Recorder<128, 1> = Recorder::new(
-        Clock::new(
-            || {
-                // A clock whose driver allocates.
-                RECORDER.record(mark(99), 0);
-                assert_eq!(RECORDER.site(), NO_SITE);
-                5
-            },
-            32,
-        ),
-        PLACEMENT,
-    );
-    RECORDER.start(SESSION);
+    struct Recursive;
+
+    impl Device for Recursive {
+        const PLACEMENT: Placement = PLACEMENT;
+        const CLOCK_BITS: u32 = 32;
+
+        fn session() -> Session<'static> {
+            SESSION
+        }
+
+        // A clock whose driver allocates.
+        fn ticks() -> u64 {
+            RECORDER.record(mark(99), 0);
+            assert_eq!(RECORDER.site(), NO_SITE);
+            5
+        }
+    }
+
+    static RECORDER: Recorder<Recursive, 128, 2> = Recorder::new();
+    RECORDER.start();
     RECORDER.record(mark(1), 0);
     RECORDER.flush();
     let mut line = Line::default();

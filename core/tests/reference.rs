@@ -47,18 +47,52 @@ const OTHER: usize = 6;
 
 /// Where the fields come from: bits with a mean for each lane and time, or lanes.
 enum Fields<'a> {
-    Rows { bits: Box<dyn Iterator<Item = u64> + 'a>, means: [u64; 8] },
+    Rows { bits: Box<dyn Iterator<Item = u64> + 'a>, means: [u64; 8], free: u8 },
     Columns { lanes: Vec<&'a [u8]>, nibbles: [usize; 2] },
 }
 
 impl Fields<'_> {
     fn bits(&mut self, count: u64) -> u64 {
         let Self::Rows { bits, .. } = self else { unreachable!() };
-        (0..count).map(|at| bits.next().expect("a bit") << at).sum()
+        (0..count).fold(0, |value, _| value << 1 | bits.next().expect("a bit"))
     }
 
-    fn ones(&mut self) -> u64 {
-        (0..8).take_while(|_| self.bits(1) == 1).count() as u64
+    fn zeros(&mut self) -> u64 {
+        (0..8).take_while(|_| self.bits(1) == 0).count() as u64
+    }
+
+    fn row_tag(&mut self) -> u8 {
+        let common = [
+            ("00", 36),
+            ("01", 3),
+            ("100", 2),
+            ("101", 35),
+            ("110", 0),
+            ("1110", 52),
+            ("1111000", 1),
+            ("1111001", 75),
+            ("1111010", 51),
+            ("1111011", 83),
+            ("1111100", 8),
+            ("1111101", 9),
+            ("1111110", 11),
+        ];
+        let mut code = String::new();
+        let mut tag = loop {
+            code.push(if self.bits(1) == 1 { '1' } else { '0' });
+            if let Some((_, tag)) = common.iter().find(|(common, _)| *common == code) {
+                break *tag;
+            } else if code == "1111111" {
+                break self.bits(7) as u8;
+            }
+        };
+        let Self::Rows { free, .. } = self else { unreachable!() };
+        if (32..64).contains(&tag) {
+            // Of the same kind as the free before, or of the other.
+            tag = if tag < 48 { *free + tag - 32 } else { 80 - *free + tag - 48 };
+            *free = if tag < 48 { 32 } else { 48 };
+        }
+        tag
     }
 
     /// The next nibble of lane 0 or 2.
@@ -71,11 +105,7 @@ impl Fields<'_> {
 
     fn tag(&mut self) -> u8 {
         if let Self::Rows { .. } = self {
-            let common = [52, 2, 3, 51, 0, 1, 10, 9, 8, 35, 36, 11, 75, 5, 83, 81];
-            return match self.ones() {
-                8 => self.bits(8) as u8,
-                ones => common[(ones * 2 + self.bits(1)) as usize],
-            };
+            return self.row_tag();
         }
         let common = [40, 24, 44, 43, 16, 17, 25, 41, 27, 8, 19, 0, 3, 72, 83];
         let nibble = self.nibble(0);
@@ -100,15 +130,18 @@ impl Fields<'_> {
         let Self::Rows { means, .. } = self else { unreachable!() };
         let mean = means[lane];
         let k = u64::from(mean.ilog2().saturating_sub(2));
-        let value = match self.ones() {
+        let zeros = self.zeros();
+        let escaped = zeros == 8;
+        let value = match zeros {
             8 => {
                 let n = self.bits(6);
-                self.bits(n + 1)
+                (1 << n) + self.bits(n)
             }
             high => (high << k) + self.bits(k),
         };
         let Self::Rows { means, .. } = self else { unreachable!() };
-        means[lane] = mean - mean / 4 + value.min(mean).min(16_777_216) + 1;
+        let learned = if escaped { value.min(mean) } else { value };
+        means[lane] = (mean - mean / 4 + learned + 1).min((1 << 27) - 1);
         value
     }
 }
@@ -486,8 +519,11 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     let (preset, after) = rest.split_first().expect("a spec");
     let (spec, payload) = match preset {
         0 => (<[u8; 10]>::try_from(&after[..10]).expect("ten"), &after[10..]),
-        1 => ([2, 0, 3, 0, 3, 0, 3, 0, 1, 32], after),
-        _ => ([14, 14, 13, 10, 0, 6, 4, 8, 2, 64], after),
+        1 => ([2, 0, 0, 0, 3, 0, 3, 0, 1, 32], after),
+        2 => ([14, 14, 13, 10, 0, 6, 4, 8, 2, 64], after),
+        3 => ([10, 10, 10, 8, 0, 6, 4, 8, 2, 64], after),
+        4 => ([2, 0, 0, 0, 3, 0, 2, 0, 2, 32], after),
+        other => panic!("preset {other}"),
     };
     let mut entries = [0, 1, 2, 3, 4, 5].map(|at| if spec[at] == 0 { 0 } else { 1 << spec[at] });
     entries[5] = entries[5].max(1);
@@ -501,8 +537,8 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     };
     let mut fields = if body[1] & 8 == 0 {
         let bits =
-            payload.iter().flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> bit & 1)));
-        Fields::Rows { bits: Box::new(bits), means: [8, 32, 192, 4096, 8, 4, 64, 2048] }
+            payload.iter().flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> (7 - bit) & 1)));
+        Fields::Rows { bits: Box::new(bits), means: [8, 32, 192, 4096, 8, 4, 64, 2048], free: 48 }
     } else {
         let mut rest = payload;
         let lengths: Vec<u64> = (0..11).map(|_| varint(&mut rest)).collect();
@@ -534,6 +570,8 @@ fn the_presets_are_read() {
     let events = support::program(51, 3000, Placement::EMBEDDED_32);
     check(&events, 256, Rows::new(), Shape::TINY, Placement::EMBEDDED_32);
     check(&events, 256, Columns::new(), Shape::TINY, Placement::EMBEDDED_32);
+    check(&events, 256, Rows::new(), Shape::TINY, Placement::LINKED_LIST_32);
+    check(&events, 1 << 14, Columns::new(), Shape::FAST, Placement::GLIBC_64);
     check(&events, 1 << 14, Rows::new(), Shape::DENSE, Placement::GLIBC_64);
     check(&events, 1 << 17, Columns::new(), Shape::DENSE, Placement::GLIBC_64);
     check(&events, 1 << 10, Columns::new(), SMALL, Placement::GLIBC_64);

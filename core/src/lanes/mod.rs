@@ -35,11 +35,16 @@ impl Lane {
 
 /// A layout, as the encoder sees it. Implemented by [`Rows`] and [`Columns`].
 ///
-/// An event is written tags first, then its time step, then its values. Writers check all room by
-/// themselves: what has none is not written, and [`fits`](Self::fits) says so.
+/// An event is written tags first, then its time step, then its values. A layout may stage them first
+/// and write them when the event is complete. Writers check all room by themselves: what has none is
+/// not written, and [`complete`](Self::complete) says so.
 pub trait Lanes: Clone {
     /// Its name in a chunk's header.
     const LAYOUT: Layout;
+
+    /// What is staged of an event.
+    #[doc(hidden)]
+    type Staged: Default;
 
     /// Begins a payload in `start..end` of the storage.
     fn begin(&mut self, start: usize, end: usize);
@@ -50,17 +55,17 @@ pub trait Lanes: Clone {
     fn is_roomy(&mut self, storage: &mut [u8]) -> bool;
 
     #[doc(hidden)]
-    fn tag(&mut self, storage: &mut [u8], tag: Tag);
+    fn tag(&mut self, storage: &mut [u8], staged: &mut Self::Staged, tag: Tag);
 
     #[doc(hidden)]
-    fn time(&mut self, storage: &mut [u8], step: u64);
+    fn time(&mut self, storage: &mut [u8], staged: &mut Self::Staged, step: u64);
 
     #[doc(hidden)]
-    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64);
+    fn value(&mut self, storage: &mut [u8], staged: &mut Self::Staged, lane: Lane, value: u64);
 
-    /// Whether all that was written so far had room.
+    /// Writes what is staged. Whether all of the event had room.
     #[doc(hidden)]
-    fn fits(&self) -> bool;
+    fn complete(&mut self, storage: &mut [u8], staged: &Self::Staged) -> bool;
 
     /// Goes back to the copy made `before` an event that did not fit. Whether it will fit now, since
     /// room was made for it.
@@ -73,6 +78,9 @@ pub trait Lanes: Clone {
 
 /// A layout, as the decoder sees it: the fields in the order in which they were written.
 pub(crate) trait LaneReader {
+    /// Whether it takes so little time that more code for the rest of the decoder pays.
+    const IS_QUICK: bool;
+
     /// `None` when the lane has no more, or holds what no encoder writes.
     fn tag(&mut self) -> Option<Tag>;
     fn time(&mut self) -> Option<u64>;

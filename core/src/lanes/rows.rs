@@ -1,143 +1,333 @@
-//! Rows: one stream of bits, least significant first, for lines on which nothing compresses later.
+//! Rows: one stream of bits, the most significant of each byte first, for lines on which nothing
+//! compresses later.
 //!
 //! Numbers are Rice codes whose parameter follows a running mean of their lane, `m`, kept as four
-//! times the mean of value + 1: `k = floor(log2 m) - 2`; the value's bits above k in unary (ones
-//! ended by a zero), then its k low bits. Eight ones escape to 6 bits of length and the plain value.
+//! times the mean of value + 1: `k = floor(log2 m) - 2`; the value's bits above k in unary (zeros
+//! ended by a one), then its k low bits. Eight zeros escape to 6 bits of length and the plain value.
 //! Tags are codes of a fixed table.
 
 use super::{Lane, LaneReader, Lanes};
 use crate::header::Layout;
 use crate::tag::Tag;
 
-/// Unary ones that say an escape follows.
+/// Unary zeros that say an escape follows.
 const ESCAPE: u32 = 8;
 /// The mean of time steps stands after those of the lanes.
 const TIME: usize = Lane::COUNT;
+const MEANS: usize = Lane::COUNT + 1;
 
 /// Where the means begin, in the order of [`Lane`]s, then time: about the middle of what
-/// microcontrollers were seen to send.
-pub(crate) const FIRST_MEANS: [u32; Lane::COUNT + 1] = [8, 32, 192, 4096, 8, 4, 64, 2048];
+/// microcontrollers were seen to send. None is below 4, and so none ever becomes.
+pub(crate) const FIRST_MEANS: [u32; MEANS] = [8, 32, 192, 4096, 8, 4, 64, 2048];
 
-/// No larger number is learned, so that no mean outgrows its 32 bits.
-const MOST_LEARNED: u32 = 1 << 24;
+/// No mean is larger, so that no code outgrows 32 bits.
+const MOST_MEAN: i32 = (1 << 27) - 1;
 
 /// How far the lanes' numbers go at present.
 #[derive(Clone, Copy, Debug)]
-struct Means([u32; Lane::COUNT + 1]);
+struct Means([u32; MEANS]);
 
-impl Means {
-    #[inline]
-    fn parameter(&self, lane: usize) -> u32 {
-        let mean = self.0.get(lane).map_or(1, |mean| *mean | 1);
-        29u32.saturating_sub(mean.leading_zeros())
-    }
-
-    #[inline]
-    fn learn(&mut self, lane: usize, value: u64) {
-        if let Some(mean) = self.0.get_mut(lane) {
-            // One far value must not make all that follow it long.
-            let value = value.min((*mean).min(MOST_LEARNED).into()) as u32;
-            *mean = *mean - *mean / 4 + value + 1;
-        }
-    }
+/// The Rice parameter, which is 0 to 24: a mean is 4 to `MOST_MEAN`.
+#[inline(always)]
+fn parameter(mean: u32) -> u32 {
+    29u32.wrapping_sub(mean.leading_zeros())
 }
 
-/// The tags most seen on microcontrollers, most frequent first. A tag is coded as its rank here,
-/// two ranks to each unary one; all other tags escape to their number in 8 bits.
-pub(crate) const COMMON: [u8; 2 * ESCAPE as usize] = {
+/// A number without escape is less than 8 << k, which is at most twice the mean.
+#[inline(always)]
+#[expect(clippy::manual_clamp, reason = "`clamp` has a panic path where nothing is optimized")]
+fn learn(mean: &mut u32, value: u32) {
+    let mean_then = *mean;
+    let next = mean_then.wrapping_sub(mean_then >> 2).wrapping_add(value).wrapping_add(1);
+    *mean = next.cast_signed().min(MOST_MEAN).max(0).cast_unsigned();
+}
+
+/// One far value must not make all that follow it long.
+fn learn_escaped(mean: &mut u32, value: u64) {
+    let value = u32::try_from(value).map_or(*mean, |value| value.min(*mean));
+    learn(mean, value);
+}
+
+/// How many bytes so many bits take.
+fn bytes_of(bits: u32) -> usize {
+    (bits.wrapping_add(7) >> 3) as usize
+}
+
+/// The tags most seen on microcontrollers, each with its code, before which a one stands. A free is
+/// coded as `FREE` when it is of the same kind as the free before it, with its site or without, and
+/// as `FREE_AT` when it is of the other. All other tags follow an escape, in 7 bits.
+pub(crate) const COMMON: [(u8, u8); 13] = {
     const fn alloc(sized: bool, place: u8) -> u8 {
         Tag::alloc(false, sized, place).0
     }
-    const fn free_at(which: u8) -> u8 {
-        Tag::free(Tag::FREE_AT, false, which).0
-    }
-    const fn free(which: u8) -> u8 {
-        Tag::free(Tag::FREE, false, which).0
-    }
-    const fn realloc(which: u8) -> u8 {
-        Tag::of_block(Tag::REALLOC, which).0
+    const fn free(kind: Tag, which: u8) -> u8 {
+        Tag::free(kind, false, which).0
     }
     [
-        free_at(4),
-        alloc(false, 2),
-        alloc(false, 3),
-        free_at(3),
-        alloc(false, 0),
-        alloc(false, 1),
-        alloc(true, 2),
-        alloc(true, 1),
-        alloc(true, 0),
-        free(3),
-        free(4),
-        alloc(true, 3),
-        realloc(3),
-        alloc(false, 5),
-        Tag::SWITCH.0,
-        Tag::GAUGE.0,
+        (free(Tag::FREE, 4), 0b1_00),
+        (alloc(false, 3), 0b1_01),
+        (alloc(false, 2), 0b1_100),
+        (free(Tag::FREE, 3), 0b1_101),
+        (alloc(false, 0), 0b1_110),
+        (free(Tag::FREE_AT, 4), 0b1_1110),
+        (alloc(false, 1), 0b1_1111000),
+        (Tag::of_block(Tag::REALLOC, 3).0, 0b1_1111001),
+        (free(Tag::FREE_AT, 3), 0b1_1111010),
+        (Tag::SWITCH.0, 0b1_1111011),
+        (alloc(true, 0), 0b1_1111100),
+        (alloc(true, 1), 0b1_1111101),
+        (alloc(true, 3), 0b1_1111110),
     ]
 };
 
-/// The rank of each tag in `COMMON`, or 255.
-const RANKS: [u8; 256] = super::ranks(&COMMON);
+/// Stands before the number of a tag that is not common.
+const UNCOMMON: u8 = 0b1111111;
+/// Bits of `UNCOMMON`, and of a number behind it.
+const TAG_BITS: u32 = 7;
+
+/// The code of each tag as in `COMMON`, or 0.
+const CODES: [u8; Tag::COUNT] = {
+    let mut codes = [0; Tag::COUNT];
+    let mut at = 0;
+    while at < COMMON.len() {
+        codes[COMMON[at].0 as usize] = COMMON[at].1;
+        at += 1;
+    }
+    codes
+};
+
+/// Codes a free's kind as whether it is that of the free before.
+#[derive(Clone, Copy, Debug)]
+struct Frees(u8);
+
+impl Frees {
+    const NEW: Self = Self(Tag::FREE_AT.0);
+
+    #[inline(always)]
+    fn same_or_other(&mut self, Tag(tag): Tag) -> Tag {
+        let coded = Tag(tag ^ self.0 & KIND);
+        self.0 = tag;
+        coded
+    }
+
+    fn kind(&mut self, coded: Tag) -> Tag {
+        let Self(before) = *self;
+        let tag = Tag(coded.0 ^ before & KIND);
+        self.0 = tag.0;
+        tag
+    }
+}
+
+/// Where `FREE` and `FREE_AT` differ.
+const KIND: u8 = Tag::FREE.0 ^ Tag::FREE_AT.0;
 
 /// The most bytes that an event takes: four tags that escape, and time, thread, site, size, block
 /// and address that do, of 64 bits each.
-const LONGEST_EVENT: usize =
-    (4 * (ESCAPE as usize + 8) + 6 * (ESCAPE as usize + 6 + 64)).div_ceil(8);
+const LONGEST_EVENT: usize = (4 * 2 * TAG_BITS + 6 * (ESCAPE + 6 + 63)).div_ceil(8) as usize;
+
+/// An event before it is written, so that one loop writes all its numbers.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Staged {
+    /// The code of its last tag as in `CODES`, or 0.
+    tag: u32,
+    /// How many numbers are staged.
+    count: usize,
+}
+
+/// As many as an event has: time, thread, site, size, block and address.
+const NUMBERS: usize = 6;
 
 /// Writes rows.
 #[derive(Clone, Debug)]
 pub struct Rows {
+    written: Written,
+    /// Those of the event that is being written.
+    numbers: Numbers,
+}
+
+/// A copy has none: they are of no use after an event.
+#[derive(Debug)]
+struct Numbers {
+    values: [u32; NUMBERS],
+    lanes: [u8; NUMBERS],
+}
+
+impl Numbers {
+    const NONE: Self = Self { values: [0; NUMBERS], lanes: [0; NUMBERS] };
+}
+
+impl Clone for Numbers {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        Self::NONE
+    }
+}
+
+/// Where rows stand.
+#[derive(Clone, Debug)]
+struct Written {
     means: Means,
     /// Where the next byte goes.
     at: usize,
+    /// Where any event is sure to fit.
+    roomy_until: usize,
     end: usize,
-    /// Bits that do not fill a byte yet, and how many; at most 7 between events.
-    bits: u64,
-    bit_count: u32,
+    /// The latest bits, which are not stored yet, in its low bits; what is above them is old.
+    bits: u32,
+    /// How many more fit: 1 to 32.
+    free: u32,
+    frees: Frees,
 }
 
 impl Rows {
     /// A layout without storage: it has no room until [`Lanes::begin`].
     #[must_use]
     pub const fn new() -> Self {
-        Self { means: Means(FIRST_MEANS), at: 0, end: 0, bits: 0, bit_count: 0 }
+        // All zeros, so that a static recorder takes no flash.
+        let means = Means([0; MEANS]);
+        let frees = Frees(0);
+        let written = Written { means, at: 0, roomy_until: 0, end: 0, bits: 0, free: 0, frees };
+        Self { written, numbers: Numbers::NONE }
     }
 
-    /// Appends the `count` low bits of `bits`; at most 32, and none above may be set.
-    #[inline]
-    fn put(&mut self, storage: &mut [u8], bits: u64, count: u32) {
-        self.bits |= bits << self.bit_count;
-        self.bit_count += count;
-        while self.bit_count >= 8 {
-            // Without room it counts on, for `fits`.
-            if self.at < self.end
-                && let Some(byte) = storage.get_mut(self.at)
-            {
-                *byte = self.bits as u8;
+    #[inline(always)]
+    fn stage(&mut self, storage: &mut [u8], staged: &mut Staged, lane: usize, value: u64) {
+        // On a microcontroller it is known at compile time that most values have 32 bits.
+        match u32::try_from(value) {
+            Ok(value) => {
+                let Numbers { values, lanes } = &mut self.numbers;
+                let at = staged.count;
+                if let (Some(number), Some(its)) = (values.get_mut(at), lanes.get_mut(at)) {
+                    (*number, *its) = (value, lane as u8);
+                }
+                staged.count += 1;
             }
-            self.at += 1;
-            self.bits >>= 8;
-            self.bit_count -= 8;
+            Err(_) => {
+                self.write_wide(storage, staged, lane, value);
+                *staged = Staged::default();
+            }
         }
     }
 
-    #[inline]
-    fn number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
-        let k = self.means.parameter(lane);
-        self.means.learn(lane, value);
-        let high = value >> k;
-        if high < u64::from(ESCAPE) {
-            let unary = (1u64 << high) - 1;
-            let low = value & ((1 << k) - 1);
-            return self.put(storage, unary | low << (high + 1), high as u32 + 1 + k);
+    /// Writes what is staged, and a number of more than 32 bits.
+    #[cold]
+    #[inline(never)]
+    fn write_wide(&mut self, storage: &mut [u8], staged: &Staged, lane: usize, value: u64) {
+        self.write(storage, staged);
+        self.written.escape(storage, lane, value);
+    }
+
+    #[inline(never)]
+    fn write(&mut self, storage: &mut [u8], staged: &Staged) {
+        let Self { written, numbers } = self;
+        if staged.tag > 0 {
+            written.put_tag(storage, staged.tag);
+        }
+        let staged = numbers.values.iter().zip(&numbers.lanes).take(staged.count);
+        for (&value, &lane) in staged {
+            let lane = usize::from(lane) & (MEANS - 1);
+            let Some(mean) = written.means.0.get_mut(lane) else { return };
+            let k = parameter(*mean);
+            let high = value >> k;
+            if high >= ESCAPE {
+                written.escape(storage, lane, value.into());
+                continue;
+            }
+            learn(mean, value);
+            // The one that ends the zeros, and the low bits.
+            let code = value.wrapping_sub(high.wrapping_sub(1) << k);
+            written.put(storage, code, high + 1 + k);
+        }
+    }
+}
+
+impl Written {
+    /// Appends the `count` low bits of `code`, 1 to 32; none above may be set.
+    #[inline(always)]
+    fn put(&mut self, storage: &mut [u8], code: u32, count: u32) {
+        if count < self.free {
+            self.bits = self.bits << count | code;
+            self.free -= count;
+        } else {
+            self.store(storage, code, count);
+        }
+    }
+
+    /// Stores the word that `code` fills, and keeps what is left of it.
+    #[inline(never)]
+    fn store(&mut self, storage: &mut [u8], code: u32, count: u32) {
+        let left = count.wrapping_sub(self.free);
+        // No bit is old when all are free.
+        let high = if self.free < 32 { self.bits << self.free } else { 0 };
+        let word = (high | code >> left).to_be_bytes();
+        match storage.get_mut(self.at..self.end).and_then(|room| room.first_chunk_mut()) {
+            Some(room) => *room = word,
+            None => self.store_bytes(storage, word),
+        }
+        // Without room it counts on, for `complete`.
+        self.at = self.at.wrapping_add(4);
+        self.bits = code;
+        self.free = 32u32.wrapping_sub(left);
+    }
+
+    /// Stores as much of a word as has room.
+    #[cold]
+    #[inline(never)]
+    fn store_bytes(&self, storage: &mut [u8], word: [u8; 4]) {
+        let room = storage.get_mut(self.at..self.end).unwrap_or_default();
+        for (byte, value) in room.iter_mut().zip(word) {
+            *byte = value;
+        }
+    }
+
+    /// Writes a tag by its code as in `CODES`.
+    #[inline(always)]
+    fn put_tag(&mut self, storage: &mut [u8], code: u32) {
+        let count = 31 - code.leading_zeros();
+        self.put(storage, code ^ 1 << count, count);
+    }
+
+    #[cold]
+    fn put_prefix(&mut self, storage: &mut [u8], code: u32) {
+        let count = 31 - code.leading_zeros();
+        self.put_rarely(storage, code ^ 1 << count, count);
+    }
+
+    #[inline(never)]
+    fn put_rarely(&mut self, storage: &mut [u8], code: u32, count: u32) {
+        self.put(storage, code, count);
+    }
+
+    /// Writes a number that escapes.
+    #[cold]
+    #[inline(never)]
+    fn escape(&mut self, storage: &mut [u8], lane: usize, value: u64) {
+        if let Some(mean) = self.means.0.get_mut(lane) {
+            learn_escaped(mean, value);
         }
         let length = 63 - (value | 1).leading_zeros();
-        self.put(storage, 0xFF | u64::from(length) << ESCAPE, ESCAPE + 6);
-        self.put(storage, value & 0xFFFF_FFFF, (length + 1).min(32));
-        if length >= 32 {
-            self.put(storage, value >> 32, length - 31);
+        self.put_rarely(storage, length, ESCAPE + 6);
+        // The highest bit is known to be set.
+        let rest = value ^ 1 << length;
+        if length > 32 {
+            self.put_rarely(storage, (rest >> 32) as u32, length - 32);
         }
+        if length > 0 {
+            self.put_rarely(storage, rest as u32, length.min(32));
+        }
+    }
+
+    /// Bits that are not stored yet.
+    #[inline(always)]
+    fn pending(&self) -> u32 {
+        32u32.wrapping_sub(self.free)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_within(&self) -> bool {
+        self.at.wrapping_add(bytes_of(self.pending())) <= self.end
     }
 }
 
@@ -149,54 +339,62 @@ impl Default for Rows {
 
 impl Lanes for Rows {
     const LAYOUT: Layout = Layout::Rows;
+    type Staged = Staged;
 
     fn begin(&mut self, start: usize, end: usize) {
-        *self = Self { at: start, end, ..Self::new() };
+        let means = Means(FIRST_MEANS);
+        let roomy_until = end.saturating_sub(LONGEST_EVENT);
+        let frees = Frees::NEW;
+        self.written = Written { means, at: start, roomy_until, end, bits: 0, free: 32, frees };
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_roomy(&mut self, _storage: &mut [u8]) -> bool {
-        self.end.saturating_sub(self.at) > LONGEST_EVENT
+        self.written.at < self.written.roomy_until
     }
 
-    #[inline]
-    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag) {
-        let rank = RANKS[usize::from(tag)];
-        if rank == super::UNCOMMON {
-            self.put(storage, 0xFF | u64::from(tag) << ESCAPE, ESCAPE + 8);
-        } else {
-            let high = u32::from(rank >> 1);
-            self.put(storage, ((1 << high) - 1) | u64::from(rank & 1) << (high + 1), high + 2);
+    #[inline(always)]
+    fn tag(&mut self, storage: &mut [u8], staged: &mut Staged, tag: Tag) {
+        if staged.tag > 0 {
+            // What is staged was a prefix.
+            self.written.put_prefix(storage, staged.tag);
         }
+        let Tag(number) = if tag.is_free() { self.written.frees.same_or_other(tag) } else { tag };
+        let common = CODES.get(usize::from(number)).map_or(0, |code| u32::from(*code));
+        let uncommon = (1 << TAG_BITS | u32::from(UNCOMMON)) << TAG_BITS | u32::from(number);
+        staged.tag = if common == 0 { uncommon } else { common };
     }
 
-    #[inline]
-    fn time(&mut self, storage: &mut [u8], step: u64) {
-        self.number(storage, TIME, step);
+    #[inline(always)]
+    fn time(&mut self, storage: &mut [u8], staged: &mut Staged, step: u64) {
+        self.stage(storage, staged, TIME, step);
     }
 
-    #[inline]
-    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
-        self.number(storage, lane as usize, value);
+    #[inline(always)]
+    fn value(&mut self, storage: &mut [u8], staged: &mut Staged, lane: Lane, value: u64) {
+        self.stage(storage, staged, lane as usize, value);
     }
 
-    #[inline]
-    fn fits(&self) -> bool {
-        // The last, partial byte needs its place too.
-        self.at + usize::from(self.bit_count > 0) <= self.end
+    #[inline(always)]
+    fn complete(&mut self, storage: &mut [u8], staged: &Staged) -> bool {
+        self.write(storage, staged);
+        // No more than 4 bytes are pending.
+        self.written.at.wrapping_add(4) <= self.written.end || self.written.is_within()
     }
 
+    #[inline(always)]
     fn undo(&mut self, before: Self, _storage: &mut [u8]) -> bool {
-        *self = before;
+        self.written = before.written;
         false
     }
 
     fn finish(&mut self, storage: &mut [u8]) -> usize {
-        if self.bit_count > 0 {
-            // Room was kept for it; zeros pad.
-            self.put(storage, 0, 8 - self.bit_count);
-        }
-        self.at
+        let written = &self.written;
+        let pending = written.pending();
+        // Zeros fill the last byte.
+        let bits = if pending > 0 { written.bits << written.free } else { 0 };
+        written.store_bytes(storage, bits.to_be_bytes());
+        written.at.wrapping_add(bytes_of(pending))
     }
 }
 
@@ -205,13 +403,16 @@ impl Lanes for Rows {
 pub(crate) struct RowsReader<'a> {
     means: Means,
     bytes: &'a [u8],
+    /// What was read and not taken yet, in its low bits; what is above them is old.
     bits: u64,
     bit_count: u32,
+    frees: Frees,
 }
 
 impl<'a> RowsReader<'a> {
     pub(crate) fn new(payload: &'a [u8]) -> Self {
-        Self { means: Means(FIRST_MEANS), bytes: payload, bits: 0, bit_count: 0 }
+        let means = Means(FIRST_MEANS);
+        Self { means, bytes: payload, bits: 0, bit_count: 0, frees: Frees::NEW }
     }
 
     /// The next `count` bits, at most 32.
@@ -220,35 +421,62 @@ impl<'a> RowsReader<'a> {
         while self.bit_count < count {
             let (&byte, rest) = self.bytes.split_first()?;
             self.bytes = rest;
-            self.bits |= u64::from(byte) << self.bit_count;
+            self.bits = self.bits << 8 | u64::from(byte);
             self.bit_count += 8;
         }
-        let value = self.bits & ((1u64 << count) - 1);
-        self.bits >>= count;
         self.bit_count -= count;
-        Some(value)
+        Some(self.bits >> self.bit_count & ((1 << count) - 1))
     }
 
-    /// Ones before a zero; at `ESCAPE` ones there is no zero.
+    /// Zeros before a one; at `ESCAPE` zeros there is no one.
     #[inline]
     fn take_unary(&mut self) -> Option<u32> {
-        let mut ones = 0;
-        while ones < ESCAPE && self.take(1)? == 1 {
-            ones += 1;
+        let mut zeros = 0;
+        while zeros < ESCAPE && self.take(1)? == 0 {
+            zeros += 1;
         }
-        Some(ones)
+        Some(zeros)
+    }
+
+    /// The next tag, with a free's kind in code.
+    fn coded_tag(&mut self) -> Option<Tag> {
+        let mut code = 1;
+        for _ in 0..TAG_BITS {
+            code = code << 1 | self.take(1)? as u8;
+            if let Some((tag, _)) = COMMON.iter().find(|(_, common)| *common == code) {
+                return Some(Tag(*tag));
+            }
+        }
+        self.take(TAG_BITS).map(|tag| Tag(tag as u8))
+    }
+
+    #[inline]
+    fn number(&mut self, lane: usize) -> Option<u64> {
+        let k = parameter(*self.means.0.get(lane)?);
+        let high = self.take_unary()?;
+        let value = if high < ESCAPE {
+            u64::from(high) << k | self.take(k)?
+        } else {
+            let length = self.take(6)? as u32;
+            let top = if length > 32 { self.take(length - 32)? } else { 0 };
+            1 << length | top << 32 | self.take(length.min(32))?
+        };
+        let mean = self.means.0.get_mut(lane)?;
+        match high < ESCAPE {
+            true => learn(mean, value as u32),
+            false => learn_escaped(mean, value),
+        }
+        Some(value)
     }
 }
 
 impl LaneReader for RowsReader<'_> {
+    const IS_QUICK: bool = false;
+
     #[inline]
     fn tag(&mut self) -> Option<Tag> {
-        let high = self.take_unary()?;
-        if high == ESCAPE {
-            return self.take(8).map(|tag| Tag(tag as u8));
-        }
-        let rank = high * 2 + self.take(1)? as u32;
-        COMMON.get(rank as usize).map(|&tag| Tag(tag))
+        let coded = self.coded_tag()?;
+        Some(if coded.is_free() { self.frees.kind(coded) } else { coded })
     }
 
     #[inline]
@@ -262,24 +490,6 @@ impl LaneReader for RowsReader<'_> {
     }
 
     fn is_exhausted(&self) -> bool {
-        self.bytes.is_empty() && self.bit_count < 8 && self.bits == 0
-    }
-}
-
-impl RowsReader<'_> {
-    #[inline]
-    fn number(&mut self, lane: usize) -> Option<u64> {
-        let k = self.means.parameter(lane);
-        let high = self.take_unary()?;
-        let value = if high < ESCAPE {
-            u64::from(high) << k | self.take(k)?
-        } else {
-            let length = self.take(6)? as u32;
-            let low = self.take((length + 1).min(32))?;
-            let top = if length < 32 { 0 } else { self.take(length - 31)? };
-            top << 32 | low
-        };
-        self.means.learn(lane, value);
-        Some(value)
+        self.bytes.is_empty() && self.bit_count < 8 && self.bits & ((1 << self.bit_count) - 1) == 0
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Model;
 use crate::event::NO_SITE;
+use crate::shape::Placing;
 use crate::tables::{Block, Slices, Tables};
 use crate::word::Word;
 
@@ -62,7 +63,7 @@ pub(crate) struct Placed<W> {
     pub(crate) site: u32,
 }
 
-impl<T: Tables> Model<T> {
+impl<T: Tables, P: Placing> Model<T, P> {
     /// The live block of this number, if the ring still has it.
     #[inline(always)]
     fn block(&mut self, number: u32) -> Option<Referred<T::Word>> {
@@ -82,11 +83,16 @@ impl<T: Tables> Model<T> {
     pub(crate) fn refer(&mut self, address: T::Word) -> Referred<T::Word> {
         let Slices { index, blocks, .. } = self.tables.slices();
         let found = if index.is_empty() {
-            let remembered = blocks.len() as u32;
             let newest = self.allocations.wrapping_sub(1);
-            (0..remembered)
-                .filter_map(|age| self.block(newest.wrapping_sub(age)))
-                .find(|block| block.address == address)
+            let mask = (blocks.len() as u32).wrapping_sub(1);
+            (0..blocks.len()).find_map(|at| {
+                // Entries in their order in memory: quicker than by age.
+                if self.tables.slices().blocks.get(at)?.address != address {
+                    return None;
+                }
+                let age = newest.wrapping_sub(at as u32) & mask;
+                self.block(newest.wrapping_sub(age))
+            })
         } else {
             let number = index.get(address_slot(address, index.len())).map_or(0, |number| *number);
             self.block(number).filter(|block| block.address == address)
@@ -135,7 +141,9 @@ impl<T: Tables> Model<T> {
     fn unknown(&mut self, which: Which) -> Option<Referred<T::Word>> {
         let address = match which {
             Which::Far(code) => self.near(code),
-            Which::Absolute(address) if address & !self.mask == 0 => T::Word::cut(address),
+            Which::Absolute(address) if address & !self.address_mask() == 0 => {
+                T::Word::cut(address)
+            }
             _ => return None,
         };
         Some(Referred { address, known: None })
@@ -184,7 +192,7 @@ impl<T: Tables> Model<T> {
         if !sized {
             self.learn_size(site, size, class);
         }
-        self.highest_site = self.highest_site.max(site);
+        self.learn_site(site);
     }
 }
 

@@ -12,17 +12,15 @@ mod who;
 pub(crate) use block::{Placed, Referred, Which};
 pub(crate) use place::Place;
 
-use crate::shape::{ModelSpec, Placement};
+use crate::shape::{GivenPlacement, ModelSpec, Placement, Placing};
 use crate::tables::{Act, Context, FreeList, LastSize, Slices, Tables, Thread};
 use crate::word::Word;
 
 /// The model: tables in the caller's memory and a few counters.
 #[derive(Clone, Debug)]
-pub(crate) struct Model<T: Tables> {
+pub(crate) struct Model<T: Tables, P = GivenPlacement> {
     tables: T,
-    placement: Placement,
-    /// The bits that an address may have.
-    mask: u64,
+    placing: P,
     thread: u32,
     /// Where the thread's state lies, and the context that its previous event leads to.
     thread_at: usize,
@@ -46,12 +44,11 @@ fn slot(key: u32, len: usize) -> usize {
     (spread(key) >> 16) as usize & len.wrapping_sub(1)
 }
 
-impl<T: Tables> Model<T> {
-    pub(crate) const fn new(tables: T, placement: Placement) -> Self {
+impl<T: Tables, P: Placing> Model<T, P> {
+    pub(crate) const fn new(tables: T, placing: P) -> Self {
         Self {
             tables,
-            placement,
-            mask: placement.address_mask(),
+            placing,
             thread: 0,
             thread_at: 0,
             context_at: 0,
@@ -64,18 +61,23 @@ impl<T: Tables> Model<T> {
     }
 
     pub(crate) fn spec(&self) -> ModelSpec {
-        ModelSpec { shape: self.tables.shape(), placement: self.placement }
+        ModelSpec { shape: self.tables.shape(), placement: self.placement() }
     }
 
     #[inline]
     pub(crate) fn address_mask(&self) -> u64 {
-        self.mask
+        self.placing.address_mask()
+    }
+
+    #[inline(always)]
+    fn placement(&self) -> Placement {
+        self.placing.placement()
     }
 
     /// The size class of a block of `size` bytes.
     #[inline]
     pub(crate) fn class(&self, size: u64) -> u32 {
-        self.placement.class(size)
+        self.placement().class(size)
     }
 
     /// Forgets everything: a new chunk begins.
@@ -114,6 +116,14 @@ impl<T: Tables> Model<T> {
         self.enter_context(previous);
     }
 
+    /// What is known of the current thread.
+    #[inline(always)]
+    fn own_thread(&mut self) -> Option<&mut Thread<T::Word>> {
+        let threads = self.tables.slices().threads;
+        let at = if T::SIMPLE { 0 } else { self.thread_at };
+        threads.get_mut(at)
+    }
+
     /// A block was allocated, or resized if it was an `old` one; `hit`: the context foretold that,
     /// `sized`: its size was foretold too.
     #[inline(always)]
@@ -141,7 +151,7 @@ impl<T: Tables> Model<T> {
     pub(crate) fn learn_free(&mut self, hit: bool, act: Act, site: u32, freed: Referred<T::Word>) {
         self.learn_act(hit, act, site);
         let origin = self.learn_freed(freed, true);
-        self.highest_site = self.highest_site.max(site);
+        self.learn_site(site);
         self.remember(act, origin);
     }
 }

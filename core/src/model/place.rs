@@ -1,9 +1,9 @@
 //! Where a block is allocated.
 
 use super::{Model, spread};
-use crate::shape::Placement;
+use crate::shape::Placing;
 use crate::tables::{FreeList, Tables};
-use crate::varint::{unzigzag, zigzag};
+use crate::varint::unzigzag;
 use crate::word::Word;
 
 /// Where an allocated block lies, as the model sees it.
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-impl<T: Tables> Model<T> {
+impl<T: Tables, P: Placing> Model<T, P> {
     /// The list of a size class and the current thread; `None` when this model has none.
     #[inline(always)]
     pub(super) fn list(&mut self, class: u32) -> Option<&mut FreeList<T::Word>> {
@@ -55,12 +55,11 @@ impl<T: Tables> Model<T> {
 
     #[inline(always)]
     fn bump(&mut self) -> T::Word {
-        let threads = self.tables.slices().threads;
-        threads.get(self.thread_at).map_or(T::Word::ZERO, |state| state.bump)
+        self.own_thread().map_or(T::Word::ZERO, |state| state.bump)
     }
 
     /// The hole `age` steps back, the latest being 0.
-    #[inline]
+    #[inline(always)]
     fn hole(&mut self, age: usize) -> Option<&mut T::Word> {
         let next = self.next_hole as usize;
         let holes = self.tables.slices().holes;
@@ -70,7 +69,7 @@ impl<T: Tables> Model<T> {
         holes.get_mut(next.wrapping_sub(1).wrapping_sub(age) & holes.len().wrapping_sub(1))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn add_hole(&mut self, address: T::Word) {
         if !self.tables.slices().holes.is_empty() {
             self.next_hole = self.next_hole.wrapping_add(1);
@@ -107,10 +106,12 @@ impl<T: Tables> Model<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn hole_age(&mut self, address: T::Word) -> Option<usize> {
-        let holes = self.tables.slices().holes.len();
-        (1..holes).find(|&age| self.hole(age).is_some_and(|hole| *hole == address))
+        let next = self.next_hole as usize;
+        let holes = self.tables.slices().holes;
+        let at = holes.iter().position(|hole| *hole == address)?;
+        Some(next.wrapping_sub(1).wrapping_sub(at) & holes.len().wrapping_sub(1))
     }
 
     /// The inverse of [`place`](Self::place); `None` for a place that the model does not have.
@@ -132,7 +133,7 @@ impl<T: Tables> Model<T> {
             Place::Deep(depth) => self.listed(usize::try_from(depth).ok()?, class),
             Place::Far(code) => Some(self.near(code)),
             Place::Absolute(address) => {
-                (address & !self.mask == 0).then_some(T::Word::cut(address))
+                (address & !self.address_mask() == 0).then_some(T::Word::cut(address))
             }
             Place::Same => Some(old),
             Place::Top | Place::Bump => None,
@@ -150,16 +151,10 @@ impl<T: Tables> Model<T> {
     /// An address as a distance in granules from the bump end or, if that is nearer, from the last
     /// freed block; the lowest bit of the code says from which. `None` when it is no whole number
     /// of granules away, or the code would not fit.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn far(&mut self, address: T::Word) -> Option<u64> {
-        let Placement { granule_bits, address_bits, .. } = self.placement;
-        let bump = self.bump().distance(address, address_bits);
-        let freed = self.last_freed_address.distance(address, address_bits);
-        let from_freed = freed.unsigned_abs() < bump.unsigned_abs();
-        let distance = if from_freed { freed } else { bump };
-        let granules = distance >> granule_bits;
-        let code = zigzag(granules);
-        let fits = granules << granule_bits == distance && code >> 63 == 0;
-        fits.then_some(code << 1 | u64::from(from_freed))
+        let code = address.far(self.bump(), self.last_freed_address, self.placement());
+        code.map(Word::widen)
     }
 
     /// The inverse of [`far`](Self::far).
@@ -171,7 +166,9 @@ impl<T: Tables> Model<T> {
     /// The address so many granules behind another.
     #[inline]
     fn end_of(&self, address: T::Word, granules: u64) -> T::Word {
-        T::Word::cut(address.forward(granules, self.placement.granule_bits).widen() & self.mask)
+        T::Word::cut(
+            address.forward(granules, self.placement().granule_bits).widen() & self.address_mask(),
+        )
     }
 
     /// The allocation at `address` was where `place` says: the lists and holes learn it.
@@ -209,7 +206,7 @@ impl<T: Tables> Model<T> {
 
     #[inline]
     fn set_bump(&mut self, end: T::Word) {
-        if let Some(state) = self.tables.slices().threads.get_mut(self.thread_at) {
+        if let Some(state) = self.own_thread() {
             state.bump = end;
         }
     }

@@ -1,9 +1,10 @@
 //! Who acts next, and how large a block they want.
 
 use super::{Model, slot};
+use crate::shape::Placing;
 use crate::tables::{Act, Context, LastSize, Tables};
 
-impl<T: Tables> Model<T> {
+impl<T: Tables, P: Placing> Model<T, P> {
     /// The context of the next event; `None` when this model has none.
     #[inline(always)]
     pub(super) fn context(&mut self) -> Option<&mut Context> {
@@ -54,6 +55,13 @@ impl<T: Tables> Model<T> {
         }
     }
 
+    #[inline(always)]
+    pub(super) fn learn_site(&mut self, site: u32) {
+        if !T::SIMPLE {
+            self.highest_site = self.highest_site.max(site);
+        }
+    }
+
     /// The context learns who acted; a confident prediction survives some surprises.
     #[inline(always)]
     pub(super) fn learn_act(&mut self, hit: bool, act: Act, site: u32) {
@@ -72,8 +80,11 @@ impl<T: Tables> Model<T> {
     /// it came from tells more of what follows than who frees it.
     #[inline(always)]
     pub(super) fn remember(&mut self, act: Act, site: u32) {
+        if T::SIMPLE {
+            return;
+        }
         let previous = site.wrapping_mul(4).wrapping_add(act as u32);
-        if let Some(state) = self.tables.slices().threads.get_mut(self.thread_at) {
+        if let Some(state) = self.own_thread() {
             state.previous = previous;
         }
         self.enter_context(previous);

@@ -1,53 +1,57 @@
 //! The recorder: events in at one side, from an allocator's hooks; frames out at the other, to any
 //! [`embedded_io::Write`]. It fits a `static`, never allocates, and by default never waits.
 //!
-//! The hook encodes in a critical section. Checksum and framing run in the drain, outside of it.
+//! The hook encodes in a critical section. Headers, checksums and framing are the drain's, outside of
+//! it.
 
-mod clock;
+mod device;
 mod state;
 
-pub use clock::Clock;
+pub use device::{Device, WhenFull};
 
 use core::cell::RefCell;
 
-use crate::chunk::seal;
-use crate::definition::{Session, put_definition};
-use crate::event::{Event, EventKind, NO_SITE};
-use crate::frame::write_frame;
-use crate::shape::Placement;
+use crate::crc::Crc32;
+use crate::definition::put_definition;
+use crate::event::{EventKind, NO_SITE};
+use crate::format::{CRC_LEN, MAX_HEADER};
+use crate::frame::write_frame_of;
+use crate::header::{ChunkHeader, ChunkKind, set_counts};
+use crate::word::{OwnWord, Word};
 use critical_section::Mutex;
 use embedded_io::Write;
-use state::{ANNOUNCE_EVERY, State};
+use state::{Recorded, State, What, Whose};
 
-/// What the hook does when all buffers are full.
-#[derive(Clone, Copy, Debug)]
-pub enum WhenFull {
-    /// Lose the event and count it.
-    Lose,
-    /// Call `relax` and look again, at most so many times; then lose the event.
-    Wait {
-        /// How many times to look.
-        attempts: u32,
-        /// What to do in between, outside the critical section: yield, sleep, drain.
-        relax: fn(),
-    },
-}
-
-/// Records events in 1 + `QUEUED` buffers of `SIZE` bytes: one being filled and the others sealed,
-/// on their way. Up to `SCOPES` scopes name sites.
+/// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
+/// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the
+/// line a chunk is about 20 bytes longer. Up to `SCOPES` scopes name sites.
 ///
 /// ```
-/// use heapwire_core::{Clock, EventKind, Placement, Recorder, Session};
-/// # fn ticks() -> u64 { 0 }
+/// use heapwire_core::{Device, EventKind, Placement, Recorder, Session};
 ///
-/// static RECORDER: Recorder<256, 3> = Recorder::new(Clock::new(ticks, 32), Placement::EMBEDDED_32);
+/// struct Thermostat;
 ///
-/// RECORDER.start(Session {
-///     device: "thermostat",
-///     build: "1.4.2",
-///     ticks_per_second: 1_000_000,
-///     address_bits: 32,
-/// });
+/// impl Device for Thermostat {
+///     const PLACEMENT: Placement = Placement::EMBEDDED_32;
+///     const CLOCK_BITS: u32 = 32;
+///
+///     fn session() -> Session<'static> {
+///         Session {
+///             device: "thermostat",
+///             build: "1.4.2",
+///             ticks_per_second: 1_000_000,
+///             address_bits: 32,
+///         }
+///     }
+///
+///     fn ticks() -> u64 {
+///         0 // a timer's register
+///     }
+/// }
+///
+/// static RECORDER: Recorder<Thermostat, 236, 4> = Recorder::new();
+///
+/// RECORDER.start();
 /// {
 ///     let _scope = RECORDER.scope("net::receive");
 ///     RECORDER.record(EventKind::Alloc { address: 0x2000_0010, size: 64, site: RECORDER.site() }, 0);
@@ -66,56 +70,40 @@ pub enum WhenFull {
 /// #     fn flush(&mut self) -> Result<(), Self::Error> { Ok(()) }
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct Recorder<const SIZE: usize, const QUEUED: usize, const SCOPES: usize = 16> {
-    state: Mutex<RefCell<State<SIZE, QUEUED, SCOPES>>>,
-    clock: Clock,
-    thread: fn() -> u32,
-    when_full: WhenFull,
+pub struct Recorder<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize = 16> {
+    state: Mutex<RefCell<State<D, SIZE, BUFFERS, SCOPES>>>,
 }
 
-impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE, QUEUED, SCOPES> {
-    /// A recorder that does not record yet, for an allocator that places blocks so.
-    #[must_use]
-    pub const fn new(clock: Clock, placement: Placement) -> Self {
-        let state = Mutex::new(RefCell::new(State::new(placement)));
-        Self { state, clock, thread: || 0, when_full: WhenFull::Lose }
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> Default
+    for Recorder<D, SIZE, BUFFERS, SCOPES>
+{
+    fn default() -> Self {
+        Self::new()
     }
+}
 
-    /// Uses a function that tells the running thread, task or core.
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
+    Recorder<D, SIZE, BUFFERS, SCOPES>
+{
+    /// A recorder that does not record yet.
     #[must_use]
-    pub const fn with_thread(mut self, thread: fn() -> u32) -> Self {
-        self.thread = thread;
-        self
-    }
-
-    /// Says what to do when all buffers are full.
-    #[must_use]
-    pub const fn with_when_full(mut self, when_full: WhenFull) -> Self {
-        self.when_full = when_full;
-        self
+    pub const fn new() -> Self {
+        Self { state: Mutex::new(RefCell::new(State::new())) }
     }
 
     /// Records from now on. The session is sent first, and again now and then.
-    pub fn start(&self, session: Session<'static>) {
-        self.with(|state| {
-            if state.session.is_none() {
-                state.time = self.clock.first();
-            }
-            state.session = Some(session);
-            state.recording = true;
-            state.chunks_since_announced = ANNOUNCE_EVERY;
-        });
+    pub fn start(&self) {
+        self.with(State::start);
     }
 
     /// Ignores events from now on. What is recorded stays, to be flushed and drained.
     pub fn stop(&self) {
-        self.with(|state| state.recording = false);
+        self.with(State::stop);
     }
 
     /// Enters a scope: until the guard is dropped, events come from the site of this name. Scopes
     /// nest. When there is no place for another name, its site is unknown.
-    pub fn scope(&self, name: &'static str) -> Scope<'_, SIZE, QUEUED, SCOPES> {
+    pub fn scope(&self, name: &'static str) -> Scope<'_, D, SIZE, BUFFERS, SCOPES> {
         let former = self.with(|state| {
             let site = state.site_of(name);
             core::mem::replace(&mut state.site, site)
@@ -128,32 +116,68 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
         self.with(|state| state.site).unwrap_or(NO_SITE)
     }
 
-    /// Records what happened just now. `freed` is the size in bytes of a block freed or resized.
+    /// Records what happened just now. `freed` is the size in bytes of a block freed or resized. Sizes
+    /// are cut to what a pointer may span.
+    #[inline]
     pub fn record(&self, kind: EventKind, freed: u64) {
-        self.record_with(freed, |_| kind);
+        let freed = OwnWord::saturate(freed);
+        match kind {
+            EventKind::Alloc { address, size, site } => {
+                let (address, size) = (OwnWord::cut(address), OwnWord::saturate(size));
+                self.report(What::Allocated { old: None, address, size }, Whose::Site(site));
+            }
+            EventKind::Realloc { old, address, size, site } => {
+                let old = Some((OwnWord::cut(old), freed));
+                let (address, size) = (OwnWord::cut(address), OwnWord::saturate(size));
+                self.report(What::Allocated { old, address, size }, Whose::Site(site));
+            }
+            EventKind::Free { address, site } => {
+                let address = OwnWord::cut(address);
+                self.report(What::Freed { address, size: freed }, Whose::Site(site));
+            }
+            _ => self.report(What::Other(&kind), Whose::Scope),
+        }
     }
 
-    fn record_with(&self, freed: u64, kind: impl Fn(u32) -> EventKind) {
-        let mut waits = match self.when_full {
-            WhenFull::Lose => 0,
-            WhenFull::Wait { attempts, .. } => attempts,
+    fn report(&self, what: What<'_>, whose: Whose) {
+        let recorded = self.with(|state| match state.recording {
+            true => state.record(&what, whose),
+            false => Recorded::Done,
+        });
+        if let Some(Recorded::Again | Recorded::NoRoom | Recorded::TooLarge) = recorded {
+            self.report_again(&what, whose);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_again(&self, what: &What<'_>, whose: Whose) {
+        let (mut attempts, relax) = match D::WHEN_FULL {
+            WhenFull::Lose => (0, None),
+            WhenFull::Wait { attempts, relax } => (attempts, Some(relax)),
         };
         loop {
             let recorded = self.with(|state| {
-                if !state.recording {
-                    return true;
+                let recorded = state.record(what, whose);
+                let lost = match recorded {
+                    Recorded::NoRoom => attempts == 0,
+                    Recorded::TooLarge => true,
+                    Recorded::Done | Recorded::Again => false,
+                };
+                if lost {
+                    state.lose(what);
+                    return Recorded::Done;
                 }
-                let time = self.clock.after(state.time);
-                let event = Event { time, thread: (self.thread)(), kind: kind(state.site) };
-                state.record(&event, freed, waits == 0)
+                recorded
             });
-            if recorded != Some(false) {
-                return;
+            match (recorded, relax) {
+                (Some(Recorded::Again), _) => {}
+                (Some(Recorded::NoRoom), Some(relax)) => {
+                    relax();
+                    attempts -= 1;
+                }
+                _ => return,
             }
-            if let WhenFull::Wait { relax, .. } = self.when_full {
-                relax();
-            }
-            waits = waits.saturating_sub(1);
         }
     }
 
@@ -163,39 +187,31 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
         self.with(State::seal);
     }
 
-    /// Sends everything sealed, with definitions where they are due. Returns how many chunks of
-    /// events went out. To be called from one place: an idle loop, a task of low priority, a timer.
+    /// Sends everything sealed, with definitions where they are due: all at first, new names before the
+    /// chunks that they are used in, and some of the others, in turn, after every 32 chunks. Returns how
+    /// many chunks of events went out. To be called from one place: an idle loop, a task of low priority,
+    /// a timer.
     ///
     /// # Errors
     /// The first error of the link. The chunk that it refused is lost, and counted so.
     pub fn drain<W: Write>(&self, link: &mut W) -> Result<usize, W::Error> {
         let mut sent = 0;
-        while let Some((mut chunk, announce)) = self.with(State::next).flatten() {
-            if let Some(len) = seal(&mut chunk.bytes, chunk.body_len, crate::crc::crc32) {
-                let bytes = chunk.bytes.get(..len).unwrap_or_default();
-                if let Err(refused) = self.send(link, bytes, announce) {
-                    self.with(|state| {
-                        state.chunker.lose_link(u64::from(chunk.events));
-                        if announce {
-                            // They may not have got through either.
-                            state.chunks_since_announced = ANNOUNCE_EVERY;
-                        }
-                    });
-                    return Err(refused);
-                }
-                sent += 1;
+        if !self.with(|state| state.is_ready()).unwrap_or(false) {
+            return Ok(sent);
+        }
+        let mut body = [0; SIZE];
+        while let Some((header, len)) = self.with(|state| state.take(&mut body)).flatten() {
+            let result = match self.announce(link, &header) {
+                Ok(()) => send(link, &header, &mut body, len),
+                refused => refused,
+            };
+            if let Err(refused) = result {
+                self.with(|state| state.lose_link(header.events));
+                return Err(refused);
             }
+            sent += 1;
         }
         Ok(sent)
-    }
-
-    /// Sends a chunk, and the definitions before it if they are due.
-    fn send<W: Write>(&self, link: &mut W, chunk: &[u8], announce: bool) -> Result<(), W::Error> {
-        if announce {
-            self.announce(link)?;
-        }
-        write_frame(chunk, |piece| link.write_all(piece))?;
-        link.flush()
     }
 
     /// Sends a chunk without events, for the totals in its header, if no event waits: at the end, so
@@ -204,52 +220,38 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
     /// # Errors
     /// The first error of the link.
     pub fn send_totals<W: Write>(&self, link: &mut W) -> Result<(), W::Error> {
-        let chunk = self.with(|state| {
-            let idle = state.waiting.is_none() && state.queue.is_empty();
-            let time = self.clock.after(state.time);
-            let len = if idle { state.chunker.seal_totals(time)?.len() } else { return None };
-            Some((*state.chunker.storage(), len))
-        });
-        if let Some((bytes, len)) = chunk.flatten() {
-            let bytes = bytes.get(..len).unwrap_or_default();
-            write_frame(bytes, |piece| link.write_all(piece))?;
-            link.flush()?;
+        match self.with(State::totals).flatten() {
+            Some(header) => send(link, &header, &mut [0; CRC_LEN], 0),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Sends the session and the names of all scopes, in as many chunks as they need.
-    fn announce<W: Write>(&self, link: &mut W) -> Result<(), W::Error> {
-        let mut chunk = [0; SIZE];
-        let mut payload = [0; SIZE];
-        let emit = |chunk: &mut [u8; SIZE], payload: &[u8]| {
-            self.with(|state| state.chunker.emit_definitions(chunk, state.time, payload)).flatten()
-        };
-        // Header and checksum as they are now, and a byte for each counter that may grow by one.
-        let taken = emit(&mut chunk, &[]).unwrap_or(SIZE).saturating_add(COUNTERS);
-        let room = SIZE.saturating_sub(taken);
-        let mut len = 0;
-        let mut item = 0;
+    /// Sends the definitions that are due before the chunk with this header.
+    fn announce<W: Write>(&self, link: &mut W, header: &ChunkHeader) -> Result<(), W::Error> {
+        let Some((mut item, all)) = self.with(State::due).flatten() else { return Ok(()) };
+        let header = ChunkHeader { kind: ChunkKind::Definitions, events: 0, ..*header };
+        let mut body = [0; SIZE];
         loop {
-            let definition = self.with(|state| state.definition(item)).flatten();
-            let put = |len: usize, payload: &mut [u8; SIZE]| {
-                put_definition(payload.get_mut(len..room)?, &definition?)
-            };
-            if let Some(written) = put(len, &mut payload) {
-                len += written;
-                item += 1;
-                continue;
-            }
-            if len > 0 {
-                let emitted = emit(&mut chunk, payload.get(..len).unwrap_or_default());
-                if let Some(bytes) = emitted.and_then(|len| chunk.get(..len)) {
-                    write_frame(bytes, |piece| link.write_all(piece))?;
+            let mut len = 0;
+            let next = loop {
+                let next = self.with(|state| state.definition(item)).flatten();
+                let room = body.get_mut(len..SIZE.saturating_sub(CRC_LEN)).unwrap_or_default();
+                let Some(definition) = next else { break false };
+                match put_definition(room, &definition) {
+                    Some(written) => len += written,
+                    // A name too long for any chunk of this size: its site stays a number.
+                    None if len == 0 => {}
+                    None => break true,
                 }
-                len = 0;
-            } else if definition.is_some() {
-                // A name too long for any chunk of this size: its site stays a number.
                 item += 1;
-            } else {
+            };
+            if len > 0 {
+                send(link, &header, &mut body, len)?;
+            }
+            if !all {
+                self.with(|state| state.repeated(item));
+            }
+            if !(next && all) {
                 return Ok(());
             }
         }
@@ -257,27 +259,44 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Recorder<SIZE,
 
     /// Runs `f` in a critical section; `None` when an event interrupted the recorder itself (from an
     /// interrupt that critical sections do not hold back), which is then not recorded.
-    fn with<R>(&self, f: impl FnOnce(&mut State<SIZE, QUEUED, SCOPES>) -> R) -> Option<R> {
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut State<D, SIZE, BUFFERS, SCOPES>) -> R) -> Option<R> {
         critical_section::with(|section| {
             self.state.borrow(section).try_borrow_mut().ok().map(|mut state| f(&mut state))
         })
     }
 }
 
-/// Counters in a header that grow while definitions are sent: sequence, time, first event, lost to
-/// full buffers, allocations, frees, failed, bytes in use, peak.
-const COUNTERS: usize = 9;
+/// Sends a chunk of the `len` first bytes of `body`, behind which is room for its checksum.
+fn send<W: Write>(
+    link: &mut W,
+    header: &ChunkHeader,
+    body: &mut [u8],
+    len: usize,
+) -> Result<(), W::Error> {
+    let mut head = [0; MAX_HEADER];
+    // No header is longer, so there is nothing to be told.
+    let Some(head_len) = header.emit(&mut head, 0, false) else { return Ok(()) };
+    let end = len.saturating_add(CRC_LEN);
+    set_counts(&mut head, head_len.saturating_add(end), header.events, false);
+    let head = head.get(..head_len).unwrap_or_default();
+    let checksum = Crc32::new().update(head).update(body.get(..len).unwrap_or_default()).value();
+    if let Some(room) = body.get_mut(len..).and_then(|room| room.first_chunk_mut()) {
+        *room = checksum.to_le_bytes();
+    }
+    write_frame_of(head, body.get(..end).unwrap_or_default(), |piece| link.write_all(piece))?;
+    link.flush()
+}
 
 /// While it lives, events come from its site. Returned by [`Recorder::scope`].
-#[derive(Debug)]
 #[must_use]
-pub struct Scope<'a, const SIZE: usize, const QUEUED: usize, const SCOPES: usize> {
-    recorder: &'a Recorder<SIZE, QUEUED, SCOPES>,
+pub struct Scope<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> {
+    recorder: &'a Recorder<D, SIZE, BUFFERS, SCOPES>,
     former: u32,
 }
 
-impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Drop
-    for Scope<'_, SIZE, QUEUED, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> Drop
+    for Scope<'_, D, SIZE, BUFFERS, SCOPES>
 {
     fn drop(&mut self) {
         self.recorder.with(|state| state.site = self.former);
@@ -285,26 +304,27 @@ impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> Drop
 }
 
 #[cfg(feature = "alloc-hook")]
-impl<const SIZE: usize, const QUEUED: usize, const SCOPES: usize> crate::heap::HeapObserver
-    for Recorder<SIZE, QUEUED, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
+    crate::heap::HeapObserver for Recorder<D, SIZE, BUFFERS, SCOPES>
 {
     fn allocated(&self, address: usize, size: usize) {
-        let (address, size) = (address as u64, size as u64);
-        self.record_with(0, |site| EventKind::Alloc { address, size, site });
+        let (address, size) = (address as OwnWord, size as OwnWord);
+        self.report(What::Allocated { old: None, address, size }, Whose::Scope);
     }
 
     fn freed(&self, address: usize, size: usize) {
-        let address = address as u64;
-        self.record_with(size as u64, |site| EventKind::Free { address, site });
+        let (address, size) = (address as OwnWord, size as OwnWord);
+        self.report(What::Freed { address, size }, Whose::Scope);
     }
 
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
-        let (old, address, size) = (old as u64, address as u64, size as u64);
-        self.record_with(old_size as u64, |site| EventKind::Realloc { old, address, size, site });
+        let old = Some((old as OwnWord, old_size as OwnWord));
+        let (address, size) = (address as OwnWord, size as OwnWord);
+        self.report(What::Allocated { old, address, size }, Whose::Scope);
     }
 
     fn failed(&self, size: usize) {
-        let size = size as u64;
-        self.record_with(0, |site| EventKind::FailedAlloc { size, site });
+        let (size, site) = (size as u64, self.site());
+        self.record(EventKind::FailedAlloc { size, site }, 0);
     }
 }

@@ -26,9 +26,6 @@ const FIRST_VALUES: usize = 4;
 /// The nibble that escapes.
 const ESCAPE: u8 = 15;
 
-/// Nibbles are written and read by words of so many.
-const NIBBLES_IN_WORD: u32 = 16;
-
 /// The tags that take a nibble: what desktop programs do most, most frequent first.
 pub(crate) const COMMON: [u8; ESCAPE as usize] = {
     const fn alloc(hit: bool, sized: bool, place: u8) -> u8 {

@@ -1,9 +1,6 @@
 //! Columns into fields.
 
-use super::{
-    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, NIBBLES_IN_WORD, TAGS, TIMES,
-    UNCOMMON_TAGS,
-};
+use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS};
 use crate::lanes::{Lane, LaneReader};
 use crate::tag::Tag;
 use crate::varint;
@@ -30,8 +27,7 @@ impl<'a> ColumnsReader<'a> {
         for (lane, length) in lanes.iter_mut().zip(lengths) {
             (*lane, rest) = rest.split_at_checked(length)?;
         }
-        let nibbles = |lane| NibbleReader { rest: lane, bits: 0, count: 0 };
-        let (tags, times) = (nibbles(lanes[TAGS]), nibbles(lanes[TIMES]));
+        let (tags, times) = (NibbleReader::new(lanes[TAGS]), NibbleReader::new(lanes[TIMES]));
         rest.is_empty().then_some(Self { lanes, tags, times })
     }
 
@@ -48,6 +44,8 @@ impl<'a> ColumnsReader<'a> {
 }
 
 impl LaneReader for ColumnsReader<'_> {
+    const IS_QUICK: bool = true;
+
     #[inline(always)]
     fn tag(&mut self) -> Option<Tag> {
         let nibble = self.tags.next()?;
@@ -88,37 +86,41 @@ impl LaneReader for ColumnsReader<'_> {
 #[derive(Clone, Debug)]
 struct NibbleReader<'a> {
     rest: &'a [u8],
-    /// Nibbles taken from `rest` already, the next one lowest, and how many.
+    /// Nibbles taken from `rest` already, the next one lowest, and a 1 above the last.
     bits: u64,
-    count: u32,
 }
 
-impl NibbleReader<'_> {
+impl<'a> NibbleReader<'a> {
+    fn new(rest: &'a [u8]) -> Self {
+        Self { rest, bits: 1 }
+    }
+
     #[inline(always)]
     fn next(&mut self) -> Option<u8> {
-        if self.count == 0 {
+        if self.bits == 1 {
             self.next_word()?;
         }
         let nibble = self.bits as u8 & 0x0F;
         self.bits >>= 4;
-        self.count -= 1;
         Some(nibble)
     }
 
     #[inline(never)]
     fn next_word(&mut self) -> Option<()> {
-        if let Some((word, rest)) = self.rest.split_first_chunk() {
-            (self.bits, self.count, self.rest) = (u64::from_le_bytes(*word), NIBBLES_IN_WORD, rest);
+        if let Some((word, _)) = self.rest.split_first_chunk::<8>() {
+            // Seven bytes, to have room for the 1.
+            self.bits = u64::from_le_bytes(*word) & (u64::MAX >> 8) | 1 << 56;
+            self.rest = self.rest.get(7..)?;
         } else {
             let (&byte, rest) = self.rest.split_first()?;
-            (self.bits, self.count, self.rest) = (byte.into(), 2, rest);
+            (self.bits, self.rest) = (u64::from(byte) | 1 << 8, rest);
         }
         Some(())
     }
 
     /// At most the padding nibble of the last byte is left.
     fn is_exhausted(&self) -> bool {
-        self.rest.is_empty() && self.count <= 1 && self.bits == 0
+        self.rest.is_empty() && matches!(self.bits, 1 | 0x10)
     }
 }
 

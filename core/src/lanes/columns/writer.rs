@@ -1,10 +1,7 @@
 //! Fields into columns. While a chunk grows, its lanes lie spread over the storage with room behind
 //! each.
 
-use super::{
-    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, NIBBLES_IN_WORD, TAGS, TIMES,
-    UNCOMMON_TAGS,
-};
+use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS};
 use crate::header::Layout;
 use crate::lanes::{Lane, Lanes, UNCOMMON, ranks};
 use crate::tag::Tag;
@@ -51,6 +48,9 @@ struct Nibbles {
     bits: u64,
     count: u32,
 }
+
+/// Nibbles in a word.
+const NIBBLES_IN_WORD: u32 = 16;
 
 /// Writes columns.
 #[derive(Clone, Debug)]
@@ -205,6 +205,7 @@ impl Default for Columns {
 
 impl Lanes for Columns {
     const LAYOUT: Layout = Layout::Columns;
+    type Staged = ();
 
     fn begin(&mut self, start: usize, end: usize) {
         let first = start.saturating_add(TABLE_ROOM);
@@ -225,7 +226,7 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag) {
+    fn tag(&mut self, storage: &mut [u8], _: &mut (), Tag(tag): Tag) {
         let nibble = NIBBLES[usize::from(tag)];
         if nibble == UNCOMMON {
             self.push_nibble(storage, TAGS, ESCAPE);
@@ -236,7 +237,7 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn time(&mut self, storage: &mut [u8], step: u64) {
+    fn time(&mut self, storage: &mut [u8], _: &mut (), step: u64) {
         if step < u64::from(ESCAPE) {
             self.push_nibble(storage, TIMES, step as u8);
         } else {
@@ -246,12 +247,12 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
+    fn value(&mut self, storage: &mut [u8], _: &mut (), lane: Lane, value: u64) {
         self.push_varint(storage, FIRST_VALUES + lane as usize, value);
     }
 
     #[inline(always)]
-    fn fits(&self) -> bool {
+    fn complete(&mut self, _: &mut [u8], (): &()) -> bool {
         !self.overflown
     }
 

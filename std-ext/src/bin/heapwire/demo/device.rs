@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use embedded_io_adapters::std::FromStd;
 use heapwire::TrackedHeap;
-use heapwire::heapwire_core::{Clock, Placement, Recorder, Scope, Session, WhenFull};
+use heapwire::heapwire_core::{Device, Placement, Recorder, Scope, Session, WhenFull};
 use serialport::TTYPort;
 
 use super::workload::{self, Sites};
 use crate::args::DeviceArgs;
 use crate::failure::{Failure, Outcome};
 
-/// Bytes of a buffer, and how many are sealed and waiting at most while one more is filled.
-pub(crate) const BUFFER_SIZE: usize = 256;
-const QUEUED: usize = 3;
+/// Bytes of a buffer, which a chunk's header comes on top of, and how many of them.
+pub(crate) const BUFFER_SIZE: usize = 236;
+const BUFFERS: usize = 4;
 /// Scopes of the workload.
 const SCOPES: usize = 32;
 
@@ -28,11 +28,30 @@ pub(crate) const BAUD_RATE: u32 = 115_200;
 /// How long a write to the line may take before the device gives up.
 const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 
-type DeviceRecorder = Recorder<BUFFER_SIZE, QUEUED, SCOPES>;
+type DeviceRecorder = Recorder<Demo, BUFFER_SIZE, BUFFERS, SCOPES>;
 
-/// The demo shows every event, so the workload waits for the line: at most 50,000 times 100 us.
-static RECORDER: DeviceRecorder = Recorder::new(Clock::new(microseconds, 64), Placement::GLIBC_64)
-    .with_when_full(WhenFull::Wait { attempts: 50_000, relax: wait_for_line });
+pub(crate) struct Demo;
+
+impl Device for Demo {
+    const PLACEMENT: Placement = Placement::GLIBC_64;
+    /// The demo shows every event, so the workload waits for the line: at most 50,000 times 100 us.
+    const WHEN_FULL: WhenFull = WhenFull::Wait { attempts: 50_000, relax: wait_for_line };
+
+    fn session() -> Session<'static> {
+        Session {
+            device: "demo",
+            build: env!("CARGO_PKG_VERSION"),
+            ticks_per_second: 1_000_000,
+            address_bits: 64,
+        }
+    }
+
+    fn ticks() -> u64 {
+        STARTED.get().map_or(0, |started| started.elapsed().as_micros() as u64)
+    }
+}
+
+static RECORDER: DeviceRecorder = Recorder::new();
 
 /// The heap of the whole command. It reports nothing until the recorder is started, which only the
 /// demo's device does.
@@ -40,10 +59,6 @@ static RECORDER: DeviceRecorder = Recorder::new(Clock::new(microseconds, 64), Pl
 static HEAP: TrackedHeap<System, &DeviceRecorder> = TrackedHeap::new(System, &RECORDER);
 
 static STARTED: OnceLock<Instant> = OnceLock::new();
-
-fn microseconds() -> u64 {
-    STARTED.get().map_or(0, |started| started.elapsed().as_micros() as u64)
-}
 
 fn wait_for_line() {
     thread::sleep(Duration::from_micros(100));
@@ -53,7 +68,7 @@ fn wait_for_line() {
 struct RecorderSites;
 
 impl Sites for RecorderSites {
-    type Guard = Scope<'static, BUFFER_SIZE, QUEUED, SCOPES>;
+    type Guard = Scope<'static, Demo, BUFFER_SIZE, BUFFERS, SCOPES>;
 
     fn enter(&self, name: &'static str) -> Self::Guard {
         RECORDER.scope(name)
@@ -74,12 +89,7 @@ pub(crate) fn run(args: &DeviceArgs) -> Result<Outcome, Failure> {
             drain(line, &done)
         });
         drain_runs.wait();
-        RECORDER.start(Session {
-            device: "demo",
-            build: env!("CARGO_PKG_VERSION"),
-            ticks_per_second: 1_000_000,
-            address_bits: 64,
-        });
+        RECORDER.start();
         workload::run(&RecorderSites);
         RECORDER.stop();
         RECORDER.flush();

@@ -1,0 +1,99 @@
+//! What a recorder must know of where it runs.
+
+use crate::definition::Session;
+use crate::encode::Moment;
+use crate::shape::{Placement, Placing};
+
+/// The device, or program, that a [`Recorder`](super::Recorder) records. Its recorder is compiled for
+/// it: nothing of this is looked up in memory when an event is recorded.
+pub trait Device {
+    /// How its allocator places blocks. At most as many address bits as a pointer has.
+    const PLACEMENT: Placement;
+
+    /// With how many bits the clock counts before it wraps, from 2 to 64, such as 24 for a SysTick
+    /// timer. The clock must be read at least once in half its range; an earlier time than the last is
+    /// taken for a late report, not for a wrap.
+    const CLOCK_BITS: u32 = 64;
+
+    /// What the hook does when all buffers are full.
+    const WHEN_FULL: WhenFull = WhenFull::Lose;
+
+    /// Which device this is, and the unit of its ticks; asked when that is sent.
+    fn session() -> Session<'static>;
+
+    /// The clock.
+    fn ticks() -> u64;
+
+    /// The thread, task or core that is running; `None` where they are not told apart.
+    #[inline]
+    fn thread() -> Option<u32> {
+        None
+    }
+}
+
+/// What the hook does when all buffers are full.
+#[derive(Clone, Copy, Debug)]
+pub enum WhenFull {
+    /// Lose the event and count it.
+    Lose,
+    /// Call `relax` and look again, at most so many times; then lose the event.
+    Wait {
+        /// How many times to look.
+        attempts: u32,
+        /// What to do in between, outside the critical section: yield, sleep, drain.
+        relax: fn(),
+    },
+}
+
+/// A device's placement.
+pub(super) struct Known<D>(core::marker::PhantomData<fn() -> D>);
+
+impl<D> Known<D> {
+    pub(super) const fn new() -> Self {
+        Self(core::marker::PhantomData)
+    }
+}
+
+impl<D: Device> Placing for Known<D> {
+    #[inline(always)]
+    fn placement(&self) -> Placement {
+        D::PLACEMENT
+    }
+}
+
+/// A device's clock, which wraps, as one that does not.
+pub(super) struct Clock<D>(core::marker::PhantomData<D>);
+
+impl<D: Device> Clock<D> {
+    const BITS: u32 = if D::CLOCK_BITS < 2 {
+        2
+    } else if D::CLOCK_BITS > 64 {
+        64
+    } else {
+        D::CLOCK_BITS
+    };
+
+    /// The time at the start: what the clock shows, even if that is late in its range.
+    pub(super) fn first() -> u64 {
+        D::ticks() & (u64::MAX >> (64 - Self::BITS))
+    }
+
+    /// The time now, given the time before: the nearest to it that the clock may mean; and how far
+    /// apart they are.
+    #[inline(always)]
+    pub(super) fn after(last: u64) -> (u64, Moment) {
+        let (ticks, thread) = (D::ticks(), D::thread());
+        if Self::BITS > 32 {
+            let unused = 64u32.wrapping_sub(Self::BITS);
+            let step = ticks.wrapping_sub(last).wrapping_shl(unused).cast_signed();
+            let time = last.wrapping_add_signed(step.wrapping_shr(unused));
+            return (time, Moment::new(last, time, thread));
+        }
+        // Without 64-bit arithmetic.
+        let unused = 32u32.wrapping_sub(Self::BITS);
+        let step = (ticks as u32).wrapping_sub(last as u32).wrapping_shl(unused).cast_signed();
+        let step = step.wrapping_shr(unused);
+        let time = last.wrapping_add_signed(step.into());
+        (time, Moment { step: step.unsigned_abs().into(), back: step < 0, thread })
+    }
+}

@@ -1,0 +1,39 @@
+//! What is around the main function of a program: `fn(&mut Line)`, given an empty line.
+
+/// A program that says on the semihosting console when it panics.
+#[macro_export]
+macro_rules! program {
+    ($main:expr) => {
+        #[cortex_m_rt::entry]
+        fn main() -> ! {
+            static mut LINE: $crate::line::Line = $crate::line::Line::new();
+            $crate::board::start();
+            ($main)(LINE);
+            $crate::board::exit(true)
+        }
+
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            cortex_m_semihosting::hprintln!("{}", info);
+            $crate::board::exit(false)
+        }
+    };
+}
+
+/// A program that can only be linked when nothing in it panics.
+#[macro_export]
+macro_rules! program_that_never_panics {
+    ($main:expr) => {
+        #[cortex_m_rt::entry]
+        fn main() -> ! {
+            $crate::board::start();
+            ($main)();
+            $crate::board::exit(true)
+        }
+
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::board::panicked()
+        }
+    };
+}

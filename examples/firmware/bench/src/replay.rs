@@ -1,0 +1,35 @@
+//! Replays a trace through a coder and reports what that took.
+
+use core::hint::black_box;
+
+use cortex_m_semihosting::hprintln;
+
+use crate::board;
+use crate::coder::Coder;
+use crate::line::Line;
+use crate::meter::Meter;
+use crate::trace::Trace;
+
+/// The idle loop gets its turn after so many events: about half a chunk.
+const EVENTS_PER_DRAIN: usize = 32;
+
+/// Figures go to the semihosting console, what the coder sends to the first UART.
+pub fn run<C: Coder>(trace: &'static Trace, line: &mut Line) {
+    let (mut hook, mut drain) = (Meter::new(), Meter::new());
+    C::start(trace.sites);
+    for steps in trace.steps.chunks(EVENTS_PER_DRAIN) {
+        for step in steps {
+            hook.call(|| C::hook(black_box(step)));
+        }
+        drain.call(|| C::drain(line));
+    }
+    drain.call(|| C::finish(line));
+    board::send(0, line.bytes());
+    hprintln!("events {}", hook.calls);
+    hprintln!("hook.instructions {}", hook.total);
+    hprintln!("hook.longest {}", hook.longest);
+    hprintln!("hook.stack {}", hook.stack);
+    hprintln!("drain.instructions {}", drain.total);
+    hprintln!("drain.stack {}", drain.stack);
+    hprintln!("ram {}", C::RAM);
+}

@@ -1,0 +1,139 @@
+//! Builds the firmware benchmark, runs it under QEMU, and compares its figures with those committed.
+//!
+//! Without arguments it fails when a figure of heapwire's got worse. `--update` writes the figures to
+//! `figures.toml` and their table to `README.md`.
+
+mod figures;
+mod programs;
+mod table;
+mod wire;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+use figures::{Coder, Figures, Replay};
+use programs::{Panics, Programs};
+
+/// Builds the firmware benchmark, runs it under QEMU, and compares its figures with those committed.
+#[derive(Parser)]
+struct Args {
+    /// Write the figures and their table instead of comparing them.
+    #[arg(long)]
+    update: bool,
+    /// Write what the workload does on its heap to the trace `REAL`, too.
+    #[arg(long)]
+    record: bool,
+}
+
+/// The coders and the package each is in.
+const CODERS: [(&str, &str); 3] =
+    [("heapwire", "firmware-bench"), ("defmt", "firmware-peers"), ("postcard", "firmware-peers")];
+
+/// The traces that coders are given, and where they are from here.
+const TRACES: [(&str, &str); 2] = [
+    ("made", "../../tests/traces/firmware_2000.trace"),
+    ("real", "../../tests/traces/firmware_real.trace"),
+];
+
+/// Optimization levels at which a program without panic paths must link.
+const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let programs = Programs::new(&folder);
+    let real = folder.join(TRACES[1].1);
+    check_live(&programs, &real, args.record)?;
+    let found = measure(&programs, &folder)?;
+
+    let committed = folder.join("figures.toml");
+    let readme = folder.join("README.md");
+    if args.update {
+        write(&committed, &found.to_toml()?)?;
+        write(&readme, &table::replaced(&read(&readme)?, &found)?)?;
+        print!("{}", table::markdown(&found));
+        return Ok(());
+    }
+    print!("{}", table::markdown(&found));
+    let committed = Figures::from_toml(&read(&committed)?)?;
+    ensure!(
+        table::replaced(&read(&readme)?, &committed)? == read(&readme)?,
+        "{} does not show the figures of figures.toml: write both with --update",
+        readme.display()
+    );
+    let verdict = found.compare(&committed);
+    for line in &verdict.better {
+        println!("better: {line}");
+    }
+    ensure!(verdict.worse.is_empty(), "worse than committed: {}", verdict.worse.join("; "));
+    println!("no figure is worse than committed{}", verdict.tolerance);
+    Ok(())
+}
+
+/// The workload recorded as it happens: the line brings what the recorder was told, and the heap does
+/// what the trace in the repository says, though perhaps at other times.
+fn check_live(programs: &Programs, real: &Path, record: bool) -> Result<()> {
+    let run = programs.run("firmware-live", "live_heapwire")?;
+    let told = wire::text_events(&run.second)?;
+    wire::check_equal(&wire::decode(&run.first)?.events, &told).context("live: the line")?;
+    if record {
+        return write(real, &String::from_utf8(run.second).context("the live trace")?);
+    }
+    let untimed = |mut events: Vec<heapwire::heapwire_core::Event>| {
+        events.iter_mut().for_each(|event| event.time = 0);
+        events
+    };
+    let committed = wire::text_events(read(real)?.as_bytes())?;
+    wire::check_equal(&untimed(told), &untimed(committed))
+        .with_context(|| format!("live: {} (write it with --record)", real.display()))
+}
+
+fn measure(programs: &Programs, folder: &Path) -> Result<Figures> {
+    let nothing = programs.weigh("firmware-bench", "bare_nothing", Panics::Forbidden)?;
+    let mut figures = Figures::new(programs::rustc_version()?);
+    for (name, package) in CODERS {
+        let mut coder = Coder::default();
+        let bare = format!("bare_{name}");
+        for level in LEVELS {
+            if programs.links(package, &bare, level)? {
+                coder.panic_free_at.push(level.to_owned());
+            }
+        }
+        let panics = match coder.panic_free_at.iter().any(|level| level == "s") {
+            true => Panics::Forbidden,
+            false => Panics::Allowed,
+        };
+        coder.flash_bytes = programs.weigh(package, &bare, panics)?.saturating_sub(nothing);
+        for (trace, path) in TRACES {
+            let run = programs.run(package, &format!("{trace}_{name}"))?;
+            if name == "heapwire" {
+                let sent = wire::text_events(read(&folder.join(path))?.as_bytes())?;
+                wire::check_equal(&wire::decode(&run.first)?.events, &sent)
+                    .with_context(|| format!("{trace}: the line"))?;
+                coder.ram_bytes = Some(run.figure("ram")?);
+            }
+            coder.traces.insert(trace.to_owned(), Replay::of(&run)?);
+        }
+        if name == "heapwire" {
+            let run = programs.run(package, "worst_heapwire")?;
+            let came = wire::decode(&run.first)?;
+            let told = run.figure("events")?;
+            let known = came.events.len() as u64 + came.lost;
+            ensure!(known == told, "worst: {told} events happened, the line tells of {known}");
+            coder.longest_hook = Some(run.figure("hook.longest")?);
+        }
+        figures.coders.insert(name.to_owned(), coder);
+    }
+    Ok(figures)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
