@@ -92,16 +92,13 @@ pub enum BinaryExportError {
         /// The chunk's size in bytes.
         chunk_size: usize,
     },
-    /// Chunks of several streams that would have to be encoded anew, which only one stream can.
-    #[error(
-        "several streams cannot be encoded anew: their chunks have up to {longest} bytes, \
-         expected at most {chunk_size}, and a capture with its end mark"
-    )]
+    /// Several streams that cannot be merged.
+    #[error("several streams overlap in too many events: {events}, expected at most {most}")]
     SeveralStreams {
-        /// The largest chunk that was asked for, in bytes.
-        chunk_size: usize,
-        /// An upper bound of the chunks' lengths in bytes.
-        longest: usize,
+        /// Events that would be in memory at the same time.
+        events: usize,
+        /// As many may be.
+        most: usize,
     },
     /// A codec failed.
     #[error("cannot {action} with {codec}")]

@@ -3,10 +3,10 @@
 use heapwire_core::{Chunk, Definition, Event, StreamPosition};
 
 use super::Item;
-use super::decode::for_each_item;
+use super::merge::{Part, for_each_part};
 use super::source::{ChunkSource, Chunks};
 use super::symbols::Symbols;
-use crate::error::{BinaryExportError, Result};
+use crate::error::Result;
 
 /// A trace in memory: its chunks as the capture had them, compressed or not, so about as large as
 /// the file. It can be exported again.
@@ -51,16 +51,17 @@ impl Trace {
         self.chunks.event_count()
     }
 
-    /// Hands out all definitions and events, in the order of the trace.
+    /// Hands out all definitions and events, in the order of the trace; those of several streams
+    /// merged by time.
     ///
     /// # Errors
-    /// The first error of `each`, or a codec's.
+    /// The first error of `each`, or a codec's;
+    /// [`SeveralStreams`](crate::BinaryExportError::SeveralStreams) when too many overlap.
     pub fn for_each(&self, mut each: impl FnMut(Item<'_>) -> Result<()>) -> Result<()> {
-        let mut tables = None;
-        self.chunks.for_each(|chunk| {
-            let length = chunk.bytes.len() as u64;
-            for_each_item(chunk, &mut tables, &mut each)?
-                .map_err(|source| BinaryExportError::Damaged { offset: 0, length, source })
+        for_each_part(&self.chunks, |part| match part {
+            Part::Definition(definition) => each(Item::Definition(definition)),
+            Part::Event(event) => each(Item::Event(event)),
+            Part::Chunk(_) => Ok(()),
         })
     }
 

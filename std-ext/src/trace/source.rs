@@ -1,9 +1,10 @@
 //! Where an export gets its chunks: from a tracker, or from a capture in memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use heapwire_core::format::{CRC_LEN, MAX_HEADER};
-use heapwire_core::{Chunk, ChunkError, StreamPosition};
+use heapwire_core::{Chunk, ChunkError, ChunkKind, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::codec::Decompressor;
@@ -14,12 +15,13 @@ pub trait ChunkSource {
     fn snapshot(&self) -> Chunks;
 }
 
-/// Sealed chunks of definitions and events, definitions before the events that use them. A copy
-/// shares their bytes.
+/// Sealed chunks of definitions and events, definitions before the events that use them, of one stream
+/// or of several. A copy shares their bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Chunks {
     stored: Vec<Arc<[u8]>>,
     positions: Option<Vec<StreamPosition>>,
+    streams: BTreeSet<u32>,
     longest: usize,
     events: u64,
 }
@@ -29,6 +31,12 @@ impl Chunks {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether there are events of more than one stream.
+    #[must_use]
+    pub fn has_several_streams(&self) -> bool {
+        self.streams.len() > 1
     }
 
     /// Adds a chunk, compressed or not.
@@ -51,6 +59,9 @@ impl Chunks {
 
     fn count(&mut self, chunk: &Chunk<'_>) {
         self.events += u64::from(chunk.header.events);
+        if chunk.header.kind == ChunkKind::Events {
+            self.streams.insert(chunk.header.stream);
+        }
         self.longest = self.longest.max(chunk.payload.len() + MAX_HEADER + CRC_LEN);
     }
 
@@ -90,23 +101,27 @@ impl Chunks {
     /// The first error of `each`, or a codec's.
     pub fn for_each(&self, mut each: impl FnMut(&Chunk<'_>) -> Result<()>) -> Result<()> {
         let mut decompressor = Decompressor::new();
-        for stored in &self.stored {
-            let length = stored.len() as u64;
-            let damaged = |source| BinaryExportError::Damaged { offset: 0, length, source };
-            let chunk = Chunk::parse(stored, crc32fast::hash).map_err(damaged)?;
-            each(&decompressor.unpack(chunk)?.map_err(damaged)?)?;
-        }
-        Ok(())
+        (0..self.stored.len()).try_for_each(|at| each(&self.unpack(at, &mut decompressor)?))
     }
 
-    /// A copy that shares nothing but what others hold too.
+    /// The chunk at this place, unpacked; empty when there is none.
+    pub(crate) fn unpack<'a>(
+        &'a self,
+        at: usize,
+        decompressor: &'a mut Decompressor,
+    ) -> Result<Chunk<'a>> {
+        let stored = self.stored.get(at).map(|stored| &stored[..]).unwrap_or_default();
+        let length = stored.len() as u64;
+        let damaged = |source| BinaryExportError::Damaged { offset: 0, length, source };
+        let chunk = Chunk::parse(stored, crc32fast::hash).map_err(damaged)?;
+        decompressor.unpack(chunk)?.map_err(damaged)
+    }
+
+    /// A copy that shares nothing.
     pub(crate) fn unshared(&self) -> Self {
         let mut copy = self.clone();
         for chunk in &mut copy.stored {
-            // One is `self`'s, one the copy's.
-            if Arc::strong_count(chunk) == 2 {
-                *chunk = Arc::from(&chunk[..]);
-            }
+            *chunk = Arc::from(&chunk[..]);
         }
         copy
     }

@@ -1,0 +1,306 @@
+//! `GlobalTracker`: what a whole program does with its heap.
+
+mod clock;
+mod local;
+mod log;
+mod packing;
+mod sites;
+mod slot;
+mod snapshot;
+mod stack;
+mod stacks;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+
+use heapwire_core::{HeapObserver, NO_SITE};
+
+use crate::trace::source::{ChunkSource, Chunks};
+use clock::TickClock;
+use local::{Local, Place};
+use log::{Log, Page};
+use sites::Sites;
+use slot::Slot;
+use stack::frame_pointer;
+
+/// The frame of the function that reports, which the allocator's caller called.
+type Frame = Option<usize>;
+
+/// Records every allocation of the program whose global allocator reports to it.
+///
+/// Threads share no lock. Each records into memory of its own, some three bytes an event, which goes to
+/// another thread when this one ends; an export merges all of it by time. What the tracker needs itself is
+/// not recorded. A child process goes on with all that its parent had recorded when it forked.
+///
+/// ```
+/// use std::alloc::System;
+///
+/// use heapwire::{BinaryExport, GlobalTracker, TrackedHeap};
+///
+/// static TRACKER: GlobalTracker = GlobalTracker::new();
+///
+/// #[global_allocator]
+/// static HEAP: TrackedHeap<System, &GlobalTracker> = TrackedHeap::new(System, &TRACKER);
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     TRACKER.start();
+///     let scope = TRACKER.scope("numbers");
+///     let numbers: Vec<u64> = (0..1000).collect();
+///     drop(scope);
+///     TRACKER.stop();
+///     assert_eq!(numbers.len(), 1000);
+///
+///     let path = std::env::temp_dir().join("heapwire-global-tracker-doc.bin");
+///     let result = BinaryExport::export_default(&TRACKER, &path)?;
+///     assert!(result.events >= 1);
+///     std::fs::remove_file(path)?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct GlobalTracker {
+    recording: AtomicBool,
+    stacks: AtomicBool,
+    clock: OnceLock<TickClock>,
+    slots: boxcar::Vec<&'static Slot>,
+    sites: Sites,
+    own_bytes: AtomicUsize,
+}
+
+impl GlobalTracker {
+    /// A tracker that does not record yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            recording: AtomicBool::new(false),
+            stacks: AtomicBool::new(false),
+            clock: OnceLock::new(),
+            slots: boxcar::Vec::new(),
+            sites: Sites::new(),
+            own_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Records from now on. Blocks allocated before are not known: their frees are recorded, but
+    /// count no bytes. A tracker that was started is never given up, so it has to be a `static`.
+    pub fn start(&'static self) {
+        local::inside(|| self.clock.get_or_init(TickClock::start));
+        self.recording.store(true, Ordering::Release);
+    }
+
+    /// Records from now on, as [`start`](Self::start) does, and the call stack of each allocation and
+    /// reallocation: its site is a node of the tree of call stacks, whatever scope it is in. Frees have no
+    /// site then. Returns whether call stacks can be had: on Linux on x86-64 and AArch64.
+    ///
+    /// Stacks are followed by frame pointers: compile with `-C force-frame-pointers=yes`. Where code
+    /// without them called, the stack ends or has a wrong address. The innermost 192 frames count.
+    pub fn start_with_stacks(&'static self) -> bool {
+        self.stacks.store(stack::SUPPORTED, Ordering::Relaxed);
+        self.start();
+        stack::SUPPORTED
+    }
+
+    /// Records no more. What is recorded stays.
+    pub fn stop(&self) {
+        self.recording.store(false, Ordering::Release);
+    }
+
+    /// Enters a scope: until the guard is dropped, what this thread allocates comes from the site of
+    /// this name. Scopes nest.
+    pub fn scope(&self, name: &'static str) -> GlobalScope {
+        let site = local::with(|local| {
+            let ask = || local::inside(|| self.sites.scope(name)).unwrap_or(NO_SITE);
+            local.scope(self.identity(), name, ask)
+        });
+        GlobalScope { former: local::with(|local| local.enter_site(site)) }
+    }
+
+    /// Bytes of the program's heap that the tracker holds for itself, as far as it was told: events, sites,
+    /// what each thread's slot takes, and all of an export that is under way.
+    #[must_use]
+    pub fn own_bytes(&self) -> usize {
+        self.own_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What tells this tracker from others, all of which are statics.
+    #[inline]
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Records an event of this thread at its site. A free has no frame.
+    #[inline(always)]
+    fn record(
+        &self,
+        local: &Local,
+        frame: Frame,
+        write: impl FnOnce(&Log, &Page, u64, u32),
+    ) -> Option<&'static Slot> {
+        let Place { slot, page } = self.place(local)?;
+        let site = match self.stacks.load(Ordering::Relaxed) {
+            true => frame.map_or(NO_SITE, |frame| self.stack_site(local, slot, frame)),
+            false => local.site(),
+        };
+        write(slot.log(), page, slot.clock().now(), site);
+        Some(slot)
+    }
+
+    /// Where this thread records, with room for an event.
+    #[inline(always)]
+    fn place(&self, local: &Local) -> Option<Place> {
+        match local.place(self.identity()) {
+            None => self.new_place(local),
+            place => place,
+        }
+    }
+
+    #[cold]
+    fn new_place(&self, local: &Local) -> Option<Place> {
+        local::inside(|| {
+            let slot = match local.slot(self.identity()) {
+                Some(slot) => slot,
+                None => self.take_slot()?,
+            };
+            slot.log().of_thread(slot.log().page()?, local.number());
+            let place = Place { slot, page: slot.log().page()? };
+            local.record_at(place);
+            Some(place)
+        })
+        .flatten()
+    }
+
+    /// A slot that no thread has.
+    fn take_slot(&self) -> Option<&'static Slot> {
+        // Who sees that it records sees its clock.
+        fence(Ordering::Acquire);
+        let process = std::process::id();
+        let free = self.slots.iter().find(|(_, slot)| slot.take(process));
+        if let Some((_, slot)) = free {
+            return Some(slot);
+        }
+        let clock = self.clock.get()?.clone();
+        let slot: &'static Slot = Box::leak(Box::new(Slot::new(self.identity(), clock)));
+        slot.take(process);
+        self.slots.push(slot);
+        Some(slot)
+    }
+
+    /// The site of the stack that goes outward from a frame of this thread.
+    #[inline(never)]
+    fn stack_site(&self, local: &Local, slot: &Slot, frame: usize) -> u32 {
+        slot.stack_site(frame, &local.stack(), |parent, address| {
+            local::inside(|| self.sites.node(parent, address)).unwrap_or(NO_SITE)
+        })
+    }
+
+    /// Counts what the tracker allocates or frees for itself.
+    #[cold]
+    fn count_own(&self, allocated: usize, freed: usize) {
+        self.own_bytes.fetch_add(allocated.wrapping_sub(freed), Ordering::Relaxed);
+    }
+}
+
+impl Default for GlobalTracker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HeapObserver for GlobalTracker {
+    #[inline(always)]
+    fn allocated(&self, address: usize, size: usize) {
+        let frame = Some(frame_pointer());
+        local::with(|local| {
+            if local.is_inside() {
+                self.count_own(size, 0);
+            } else if self.recording.load(Ordering::Relaxed) {
+                self.record(local, frame, |log, page, time, site| {
+                    log.alloc(page, time, site, address as u64, size as u64);
+                });
+                local.leave_if_late();
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn freed(&self, address: usize, size: usize) {
+        local::with(|local| {
+            if local.is_inside() {
+                self.count_own(0, size);
+            } else if self.recording.load(Ordering::Relaxed) {
+                self.record(local, None, |log, page, time, site| {
+                    log.free(page, time, site, address as u64);
+                });
+                local.leave_if_late();
+            }
+        });
+    }
+
+    fn reallocating(&self) {
+        local::with(|local| {
+            if !local.is_inside()
+                && self.recording.load(Ordering::Relaxed)
+                && let Some(place) = self.place(local)
+            {
+                local.set_resizing(true);
+                place.slot.begin_resizing();
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
+        let frame = Some(frame_pointer());
+        local::with(|local| {
+            if local.is_inside() {
+                self.count_own(size, old_size);
+            } else if local.set_resizing(false) || self.recording.load(Ordering::Relaxed) {
+                let slot = self.record(local, frame, |log, page, time, site| {
+                    let moved = (old as u64, address as u64);
+                    log.realloc(page, time, site, moved, size as u64);
+                });
+                slot.inspect(|slot| slot.end_resizing());
+                local.leave_if_late();
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn failed(&self, size: usize) {
+        let frame = Some(frame_pointer());
+        local::with(|local| {
+            let is_meant = local.set_resizing(false) || self.recording.load(Ordering::Relaxed);
+            if is_meant && !local.is_inside() {
+                let slot = self.record(local, frame, |log, page, time, site| {
+                    log.failed(page, time, site, size as u64);
+                });
+                slot.inspect(|slot| slot.end_resizing());
+                local.leave_if_late();
+            }
+        });
+    }
+}
+
+impl ChunkSource for GlobalTracker {
+    fn snapshot(&self) -> Chunks {
+        let within = local::inside(|| self.chunks()).unwrap_or_default();
+        // The caller frees what it is given, so that has to be allocated where it is recorded.
+        let given = within.unshared();
+        local::inside(|| drop(within));
+        given
+    }
+}
+
+/// While it lives, what its thread allocates comes from its site. Returned by
+/// [`GlobalTracker::scope`]; to be dropped by the same thread.
+#[derive(Debug)]
+#[must_use]
+pub struct GlobalScope {
+    former: u32,
+}
+
+impl Drop for GlobalScope {
+    fn drop(&mut self) {
+        local::with(|local| local.enter_site(self.former));
+    }
+}

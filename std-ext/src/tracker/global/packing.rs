@@ -1,0 +1,162 @@
+//! What an event's bits in a log depend on. Not the model of the format, which is denser, and slower than
+//! many an allocation; a log never leaves the process, and a snapshot encodes it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only one thread uses at a time: a `Cell` for whoever has the slot.
+#[derive(Debug, Default)]
+pub(super) struct Own(AtomicU64);
+
+impl Own {
+    pub(super) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    #[inline(always)]
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(super) fn replace(&self, number: u64) -> u64 {
+        let before = self.get();
+        self.set(number);
+        before
+    }
+}
+
+/// Widths in bits, of which a field takes one; two bits say which.
+pub(super) type Widths = [u32; 4];
+
+pub(super) const TIME: Widths = [4, 8, 20, 64];
+pub(super) const SIZE: Widths = [5, 9, 16, 64];
+pub(super) const THREAD: Widths = [4, 8, 16, 32];
+/// The first is for an address's hash, the others for distances.
+pub(super) const ADDRESS: Widths = [HASH_BITS, 9, 21, 64];
+/// The first is for the site that followed the last time, too.
+pub(super) const SITE: Widths = [0, 8, 16, 32];
+
+/// Addresses are multiples of 2 to this power: nearly all, and the others only take more room.
+const GRANULE_BITS: u32 = 3;
+const HASH_BITS: u32 = 6;
+const SUCCESSORS: usize = 256;
+
+/// A number, and which of its widths it takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    pub(super) value: u64,
+    pub(super) class: u64,
+    pub(super) width: u32,
+}
+
+impl Field {
+    pub(super) const NONE: Self = Self { value: 0, class: 0, width: 0 };
+
+    /// A number in the first width, from `least` on, that it fits into.
+    #[inline(always)]
+    pub(super) fn new(widths: &Widths, least: u64, value: u64) -> Self {
+        // Sums of comparisons, since branches would be foretold wrongly.
+        let wider = |at: usize| u64::from(value >> widths[at] != 0);
+        let class =
+            if least == 0 { wider(0) + wider(1) + wider(2) } else { 1 + wider(1) + wider(2) };
+        Self { value, class, width: widths[class as usize % 4] }
+    }
+}
+
+/// Which events a site is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SiteOf {
+    Allocs = 0,
+    Frees = 1,
+}
+
+/// What came before. The writer of a log has one, and each reader another that follows.
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) time: Own,
+    pub(super) thread: Own,
+    /// The address before, rotated.
+    address: Own,
+    /// The last addresses of each hash, rotated.
+    addresses: [Own; 1 << HASH_BITS],
+    sites: [Own; 2],
+    /// The sites that came after others the last time.
+    successors: [Own; SUCCESSORS],
+}
+
+impl Past {
+    pub(super) const fn new() -> Self {
+        Self {
+            time: Own::new(),
+            thread: Own::new(),
+            address: Own::new(),
+            addresses: [const { Own::new() }; 1 << HASH_BITS],
+            sites: [const { Own::new() }; 2],
+            successors: [const { Own::new() }; SUCCESSORS],
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn time_field(&self, time: u64) -> Field {
+        // A clock that steps back stands still.
+        let time = time.max(self.time.get());
+        Field::new(&TIME, 0, time - self.time.replace(time))
+    }
+
+    #[inline(always)]
+    pub(super) fn address_field(&self, address: u64) -> Field {
+        let rotated = address.rotate_right(GRANULE_BITS);
+        let distance = rotated.wrapping_sub(self.address.replace(rotated)) as i64;
+        let far = Field::new(&ADDRESS, 1, (distance << 1 ^ distance >> 63) as u64);
+        let hash = hash(rotated);
+        let near = Field { value: hash as u64, class: 0, width: HASH_BITS };
+        if self.addresses[hash].replace(rotated) == rotated { near } else { far }
+    }
+
+    /// The address of a field.
+    pub(super) fn address(&self, class: u64, value: u64) -> u64 {
+        let rotated = match class {
+            0 => self.addresses[value as usize % self.addresses.len()].get(),
+            _ => self.address.get().wrapping_add(value >> 1 ^ (value & 1).wrapping_neg()),
+        };
+        self.address.set(rotated);
+        self.addresses[hash(rotated)].set(rotated);
+        rotated.rotate_left(GRANULE_BITS)
+    }
+
+    #[inline(always)]
+    pub(super) fn site(&self, of: SiteOf) -> u32 {
+        self.sites[of as usize].get() as u32
+    }
+
+    /// The site that is foretold to be the next one.
+    fn successor(&self, of: SiteOf) -> &Own {
+        &self.successors[self.site(of) as usize % SUCCESSORS]
+    }
+
+    pub(super) fn site_field(&self, of: SiteOf, site: u32) -> Field {
+        let site = u64::from(site);
+        let foretold = self.successor(of).replace(site) == site;
+        self.sites[of as usize].set(site);
+        let field = Field::new(&SITE, 1, site);
+        if foretold { Field::NONE } else { field }
+    }
+
+    /// A field says that the site is another now.
+    pub(super) fn change_site(&self, of: SiteOf, class: u64, value: u64) {
+        let successor = self.successor(of);
+        let site = if class == 0 { successor.get() } else { value };
+        successor.set(site);
+        self.sites[of as usize].set(site);
+    }
+}
+
+#[inline(always)]
+fn hash(rotated: u64) -> usize {
+    (rotated.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - HASH_BITS)) as usize
+}
