@@ -18,10 +18,26 @@ pub struct IntegratedConfig {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ProcessingConfig {
+    /// How much of the past predicts the next event.
+    pub model: ModelSize,
     /// The largest chunk of [`OutputFormat::CustomBinary`], in bytes before compression.
     pub chunk_size: usize,
     /// Read the file back, before it takes its place, and compare it with what was exported.
     pub validate_data: bool,
+}
+
+/// How much of the past predicts the next event: the more, the fewer bytes it takes, and the more
+/// memory whoever reads it needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ModelSize {
+    /// As a microcontroller: a few blocks, in less than a kilobyte.
+    Tiny,
+    /// A thousand blocks, in 90 kilobytes: the quickest.
+    Fast,
+    /// 16 thousand blocks, in 0.7 megabytes: the smallest file. The recommended default.
+    #[default]
+    Dense,
 }
 
 /// How chunks become smaller.
@@ -50,7 +66,7 @@ pub enum CompressionAlgorithm {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParallelConfig {
-    /// How many threads encode and compress; 0 for as many as there are processors, up to 16.
+    /// How many threads work, the caller's included; 0 for as many as there are processors, up to 16.
     pub worker_threads: usize,
 }
 
@@ -68,11 +84,15 @@ pub enum OutputFormat {
 }
 
 impl IntegratedConfig {
-    /// Speed first: LZ4, all processors, no reading back.
+    /// Speed first: the fast model, LZ4, all processors, no reading back.
     #[must_use]
     pub fn high_performance() -> Self {
         Self {
-            processing: ProcessingConfig { validate_data: false, ..ProcessingConfig::default() },
+            processing: ProcessingConfig {
+                model: ModelSize::Fast,
+                validate_data: false,
+                ..ProcessingConfig::default()
+            },
             compression: CompressionConfig::fast(),
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
@@ -110,9 +130,9 @@ impl Default for IntegratedConfig {
 }
 
 impl Default for ProcessingConfig {
-    /// Chunks of 256 KiB, read back after writing.
+    /// The dense model, chunks of 256 KiB, read back after writing.
     fn default() -> Self {
-        Self { chunk_size: 256 * 1024, validate_data: true }
+        Self { model: ModelSize::Dense, chunk_size: 256 * 1024, validate_data: true }
     }
 }
 
@@ -150,9 +170,18 @@ impl Default for ParallelConfig {
 }
 
 /// How to read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParserConfig {
     /// Read what can be read of a damaged or cut capture and report the rest, rather than fail.
     pub salvage: bool,
+    /// Several threads, or `None` for one.
+    pub parallel: Option<ParallelConfig>,
+}
+
+impl Default for ParserConfig {
+    /// No salvage; as many threads as there are processors.
+    fn default() -> Self {
+        Self { salvage: false, parallel: Some(ParallelConfig::default()) }
+    }
 }

@@ -69,8 +69,8 @@ mod tracker;
 pub mod validation;
 
 pub use config::{
-    CompressionAlgorithm, CompressionConfig, IntegratedConfig, OutputFormat, ParallelConfig,
-    ParserConfig, ProcessingConfig,
+    CompressionAlgorithm, CompressionConfig, IntegratedConfig, ModelSize, OutputFormat,
+    ParallelConfig, ParserConfig, ProcessingConfig,
 };
 pub use error::{BinaryExportError, Result};
 pub use facade::{

@@ -1,10 +1,14 @@
 //! A plan: a configuration checked once, with nothing left to decide.
 
+use heapwire_core::Shape;
 use heapwire_core::format::MAX_CHUNK;
 
-use crate::config::{CompressionAlgorithm, IntegratedConfig, OutputFormat, ParserConfig};
+use crate::config::{
+    CompressionAlgorithm, IntegratedConfig, ModelSize, OutputFormat, ParserConfig,
+};
 use crate::error::{BinaryExportError, Result};
 use crate::io::codec::Compression;
+use crate::tables::shape_for_chunk;
 
 /// The smallest chunk of a capture, in bytes: columns need about a kilobyte to be worth their table.
 pub const MIN_CAPTURE_CHUNK: usize = 1024;
@@ -12,7 +16,7 @@ pub const MIN_CAPTURE_CHUNK: usize = 1024;
 /// The most worker threads.
 const MAX_THREADS: usize = 256;
 
-/// The most worker threads that are used unasked: each holds up to 15 MB of events.
+/// The most worker threads that are used unasked: each holds up to 6 MB of events.
 const MAX_UNASKED_THREADS: usize = 16;
 
 /// How a capture is written.
@@ -22,12 +26,33 @@ pub struct CapturePlan {
     pub chunk_size: usize,
     /// Whether the user asked for chunks of this size.
     pub chunked: bool,
+    /// How much of the past predicts the next event.
+    pub model: ModelSize,
     /// What makes chunks smaller.
     pub compression: Compression,
-    /// Threads that encode and compress, at least 1.
+    /// Threads that encode and compress, the caller's included; at least 1.
     pub threads: usize,
     /// Whether to read the file back.
     pub read_back: bool,
+}
+
+impl CapturePlan {
+    /// The model's tables: those of its size, but of no more than small chunks can fill.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let most = shape_for_chunk(self.chunk_size);
+        match self.model {
+            ModelSize::Tiny => Shape::TINY,
+            ModelSize::Fast => Shape {
+                blocks: Shape::FAST.blocks.min(most.blocks),
+                contexts: Shape::FAST.contexts.min(most.contexts),
+                sizes: Shape::FAST.sizes.min(most.sizes),
+                lists: Shape::FAST.lists.min(most.lists),
+                ..Shape::FAST
+            },
+            ModelSize::Dense => most,
+        }
+    }
 }
 
 impl TryFrom<&IntegratedConfig> for CapturePlan {
@@ -52,6 +77,7 @@ impl TryFrom<&IntegratedConfig> for CapturePlan {
         Ok(Self {
             chunk_size,
             chunked,
+            model: config.processing.model,
             compression: compression(config)?,
             threads: resolve_threads(threads)?,
             read_back: config.processing.validate_data,
@@ -93,8 +119,12 @@ fn resolve_threads(threads: usize) -> Result<usize> {
     if !cfg!(feature = "parallel") {
         return Ok(1);
     }
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(if threads == 0 { processors().min(MAX_UNASKED_THREADS) } else { threads })
+    Ok(if threads == 0 { unasked_threads() } else { threads })
+}
+
+/// Threads for whoever did not say how many.
+pub(crate) fn unasked_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_UNASKED_THREADS)
 }
 
 /// How a capture is read.
@@ -102,11 +132,16 @@ fn resolve_threads(threads: usize) -> Result<usize> {
 pub struct ParsePlan {
     /// Whether damage is reported rather than an error.
     pub salvage: bool,
+    /// Threads that decode, the caller's included; at least 1.
+    pub threads: usize,
 }
 
-impl From<&ParserConfig> for ParsePlan {
-    fn from(config: &ParserConfig) -> Self {
-        Self { salvage: config.salvage }
+impl TryFrom<&ParserConfig> for ParsePlan {
+    type Error = BinaryExportError;
+
+    fn try_from(config: &ParserConfig) -> Result<Self> {
+        let threads = config.parallel.as_ref().map_or(1, |parallel| parallel.worker_threads);
+        Ok(Self { salvage: config.salvage, threads: resolve_threads(threads)? })
     }
 }
 

@@ -12,7 +12,8 @@ use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
 use crate::io::index::{EndMark, Index, IndexEntry};
 use crate::pipeline::export::Exported;
-use crate::pipeline::parse::{CaptureVisitor, parse};
+use crate::pipeline::parse::{CaptureVisitor, parse_on};
+use crate::plan::unasked_threads;
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
 use crate::trace::position::Positions;
@@ -79,7 +80,7 @@ pub enum FindingKind {
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-    validate(file).map_err(BinaryExportError::in_file(path))
+    validate_on(unasked_threads(), file).map_err(BinaryExportError::in_file(path))
 }
 
 /// Reads a capture from any input and says what is wrong with it.
@@ -87,17 +88,22 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
 /// # Errors
 /// As [`validate_binary_file`].
 pub fn validate(input: impl Read) -> Result<ValidationReport> {
+    validate_on(1, input)
+}
+
+/// The same with so many threads, which decode ahead.
+fn validate_on(threads: usize, input: impl Read) -> Result<ValidationReport> {
     let mut validator = Validator { exact: true, ..Validator::default() };
-    let completeness = parse(input, &mut validator)?;
+    let completeness = parse_on(threads, input, &mut validator)?;
     validator.end(&completeness);
     let mut report = validator.report;
     report.is_valid = report.errors.is_empty();
     Ok(report)
 }
 
-/// Whether what was just written reads back as what was exported.
-pub(crate) fn check_written(input: impl Read, exported: &Exported) -> Result<()> {
-    let report = validate(input)?;
+/// Whether what was just written reads back, on so many threads, as what was exported.
+pub(crate) fn check_written(threads: usize, input: impl Read, exported: &Exported) -> Result<()> {
+    let report = validate_on(threads, input)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }

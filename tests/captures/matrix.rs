@@ -1,6 +1,7 @@
 //! Import then decode gives the same events in the same order and the same definitions, whatever the
 //! settings.
 
+use heapwire::ModelSize;
 use heapwire::io::capture_reader::{CaptureReader, Completeness, Damage};
 use heapwire::io::codec::Compression;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
@@ -70,6 +71,7 @@ fn plans() -> impl Iterator<Item = CapturePlan> {
             [false, true].map(move |chunked| CapturePlan {
                 chunk_size,
                 chunked,
+                model: ModelSize::Dense,
                 compression,
                 threads: 1,
                 read_back: false,
@@ -117,6 +119,14 @@ fn every_kind_of_item_is_lossless() {
 
 fn with_chunk_size(plan: CapturePlan, chunk_size: usize) -> CapturePlan {
     CapturePlan { chunk_size, ..plan }
+}
+
+#[test]
+fn every_model_is_lossless() {
+    let file = trace_files::committed().remove(2);
+    for model in [ModelSize::Tiny, ModelSize::Fast] {
+        check_file(&file, plans().map(|plan| CapturePlan { model, ..plan }));
+    }
 }
 
 #[test]

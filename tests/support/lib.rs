@@ -7,7 +7,6 @@ pub mod trace_files;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
-use heapwire::BinaryExportError;
 use heapwire::convert::text::{TextReader, write_item};
 use heapwire::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use heapwire::io::codec::Compression;
@@ -15,6 +14,7 @@ use heapwire::pipeline::encode::TraceEncoder;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
 use heapwire::plan::CapturePlan;
 use heapwire::trace::Item;
+use heapwire::{BinaryExportError, ModelSize};
 use heapwire_core::{ChunkKind, Codec, Definition, Event};
 
 /// What a trace holds: the set of its definitions, each as a line of text, and its events in order.
@@ -80,7 +80,8 @@ pub fn line(definition: &Definition<'_>) -> String {
 /// A plan for one thread.
 #[must_use]
 pub fn plan(chunk_size: usize, compression: Compression) -> CapturePlan {
-    CapturePlan { chunk_size, chunked: false, compression, threads: 1, read_back: false }
+    let (model, chunked) = (ModelSize::Dense, false);
+    CapturePlan { chunk_size, chunked, model, compression, threads: 1, read_back: false }
 }
 
 /// Zstd as the default configuration has it.

@@ -48,17 +48,20 @@ impl IntegratedBinaryExporter {
             && let Some(written) =
                 file.read_back().map_err(BinaryExportError::io("read back", path))?
         {
-            check_written(written, &exported).map_err(in_file(path))?;
+            check_written(plan.threads, written, &exported).map_err(in_file(path))?;
         }
         let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
         Ok(ExportResult { bytes_written, events: exported.events, elapsed: started.elapsed() })
     }
 
-    /// Reads a capture whole into memory, whatever the configuration: the file says what it is.
+    /// Reads a capture whole into memory, on as many threads as the configuration has: what it is, the
+    /// file says.
     ///
     /// # Errors
     /// When the file cannot be read, is no capture, is damaged or cut off.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Trace> {
-        Ok(BinaryDataParser::new(ParserConfig::default()).parse_file(path)?.trace)
+        let parallel = self.config.parallel.clone();
+        let config = ParserConfig { parallel, ..ParserConfig::default() };
+        Ok(BinaryDataParser::new(config).parse_file(path)?.trace)
     }
 }

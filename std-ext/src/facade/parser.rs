@@ -10,7 +10,7 @@ use heapwire_core::{Chunk, ChunkKind};
 use crate::config::ParserConfig;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
-use crate::pipeline::parse::{CaptureVisitor, damaged, parse};
+use crate::pipeline::parse::{CaptureVisitor, damaged, parse_on};
 use crate::plan::ParsePlan;
 use crate::trace::Item;
 use crate::trace::capture::Trace;
@@ -61,27 +61,28 @@ impl BinaryDataParser {
     ///
     /// # Errors
     /// When the file cannot be read or is no capture; when it is damaged or cut off, unless the
-    /// parser salvages.
+    /// parser salvages. [`InvalidConfig`](BinaryExportError::InvalidConfig) for too many threads.
     pub fn parse_file(&self, path: impl AsRef<Path>) -> Result<ParseResult> {
         let path = path.as_ref();
         let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
         self.parse_streaming(file).map_err(BinaryExportError::in_file(path))
     }
 
-    /// Reads a capture from any input into memory: a few bytes an event, and one chunk besides.
+    /// Reads a capture from any input into memory: a few bytes an event, and a few megabytes for each
+    /// thread.
     ///
     /// # Errors
     /// As [`parse_file`](Self::parse_file).
     pub fn parse_streaming(&self, input: impl Read) -> Result<ParseResult> {
         let started = Instant::now();
         let mut collector = Collector {
-            plan: ParsePlan::from(&self.config),
+            plan: ParsePlan::try_from(&self.config)?,
             trace: Trace::default(),
             stats: ParseStats::default(),
             gaps: Vec::new(),
             damage: Vec::new(),
         };
-        let completeness = parse(input, &mut collector)?;
+        let completeness = parse_on(collector.plan.threads, input, &mut collector)?;
         let Collector { plan, mut trace, mut stats, gaps, damage } = collector;
         let positions = match &completeness {
             Completeness::Complete(end) => Some(end.streams.clone()),

@@ -260,27 +260,52 @@ impl Decompressor {
         &'a mut self,
         chunk: Chunk<'a>,
     ) -> Result<std::result::Result<Chunk<'a>, ChunkError>> {
+        let mut payload = std::mem::take(&mut self.payload);
+        let unpacked = self.unpack_into(chunk, &mut payload);
+        self.payload = payload;
+        Ok(unpacked?.map(|header| match chunk.header.codec {
+            Codec::None => chunk,
+            _ => Chunk { header, payload: &self.payload, bytes: chunk.bytes },
+        }))
+    }
+
+    /// Unpacks the chunk's payload into `payload`, and returns the header that it then has. A payload
+    /// that was not compressed is not copied.
+    ///
+    /// # Errors
+    /// As [`unpack`](Self::unpack).
+    pub(crate) fn unpack_into(
+        &mut self,
+        chunk: Chunk<'_>,
+        payload: &mut Vec<u8>,
+    ) -> Result<std::result::Result<ChunkHeader, ChunkError>> {
         let codec = chunk.header.codec;
-        if codec == Codec::None {
-            return Ok(Ok(chunk));
-        }
+        payload.clear();
         available(codec)?;
-        self.payload.clear();
-        let unpacked = if has_lanes(&chunk.header) {
-            self.unpack_lanes(codec, &chunk)
-        } else {
-            self.unpack_whole(codec, chunk.payload)
+        let unpacked = match codec {
+            Codec::None => Ok(()),
+            _ if has_lanes(&chunk.header) => self.unpack_lanes(codec, &chunk, payload),
+            _ => self.unpack_whole(codec, chunk.payload, payload),
         };
-        let header = ChunkHeader { codec: Codec::None, ..chunk.header };
-        Ok(unpacked.map(|()| Chunk { header, payload: &self.payload, bytes: chunk.bytes }))
+        Ok(unpacked.map(|()| ChunkHeader { codec: Codec::None, ..chunk.header }))
     }
 
-    fn unpack_whole(&mut self, codec: Codec, mut payload: &[u8]) -> Result<(), ChunkError> {
-        let len = take_len(&mut payload).ok_or(BAD_TABLE)?;
-        self.decompress(codec, payload, len)
+    fn unpack_whole(
+        &mut self,
+        codec: Codec,
+        mut packed: &[u8],
+        payload: &mut Vec<u8>,
+    ) -> Result<(), ChunkError> {
+        let len = take_len(&mut packed).ok_or(BAD_TABLE)?;
+        self.decompress(codec, packed, len, payload)
     }
 
-    fn unpack_lanes(&mut self, codec: Codec, chunk: &Chunk<'_>) -> Result<(), ChunkError> {
+    fn unpack_lanes(
+        &mut self,
+        codec: Codec,
+        chunk: &Chunk<'_>,
+        payload: &mut Vec<u8>,
+    ) -> Result<(), ChunkError> {
         let sizes = lane_sizes(chunk).ok_or(BAD_TABLE)?;
         let raw: usize = sizes.iter().map(|(raw, _)| raw).sum();
         let stored: usize = sizes.iter().map(|(_, stored)| stored).sum();
@@ -296,14 +321,14 @@ impl Decompressor {
             return Err(BAD_TABLE);
         }
         for (raw, _) in sizes {
-            put(&mut self.payload, raw as u64);
+            put(payload, raw as u64);
         }
         let mut rest = chunk.payload.get(lanes..).ok_or(BAD_TABLE)?;
         for (raw, stored) in sizes {
             let (lane, after) = rest.split_at_checked(stored).ok_or(BAD_TABLE)?;
             match stored.cmp(&raw) {
-                std::cmp::Ordering::Equal => self.payload.extend_from_slice(lane),
-                std::cmp::Ordering::Less => self.decompress(codec, lane, raw)?,
+                std::cmp::Ordering::Equal => payload.extend_from_slice(lane),
+                std::cmp::Ordering::Less => self.decompress(codec, lane, raw, payload)?,
                 std::cmp::Ordering::Greater => return Err(BAD_TABLE),
             }
             rest = after;
@@ -312,10 +337,16 @@ impl Decompressor {
     }
 
     /// Appends what `bytes` unpack to, which must be `len` bytes.
-    fn decompress(&mut self, codec: Codec, bytes: &[u8], len: usize) -> Result<(), ChunkError> {
-        let start = self.payload.len();
-        self.payload.resize(start + len, 0);
-        let room = self.payload.get_mut(start..).unwrap_or_default();
+    fn decompress(
+        &mut self,
+        codec: Codec,
+        bytes: &[u8],
+        len: usize,
+        payload: &mut Vec<u8>,
+    ) -> Result<(), ChunkError> {
+        let start = payload.len();
+        payload.resize(start + len, 0);
+        let room = payload.get_mut(start..).unwrap_or_default();
         let written = match codec {
             #[cfg(feature = "lz4")]
             Codec::Lz4 => lz4_flex::block::decompress_into(bytes, room).ok(),

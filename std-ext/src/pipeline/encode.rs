@@ -1,53 +1,88 @@
-//! Events into a capture: in batches that are encoded and compressed on as many threads as the plan
+//! Events into a capture: encoded and compressed at once, or in batches by as many threads as the plan
 //! has, and written in order. Any number of threads gives the same bytes.
 
 use std::io::Write;
 
 use heapwire_core::format::{MAX_HEADER, MAX_TEXT};
 use heapwire_core::{
-    Chunk, ChunkHeader, ChunkKind, Chunker, Codec, Columns, Definition, Event, HeapTotals, Layout,
-    ModelSpec, Placement, Pushed, StreamPosition, put_definition,
+    ChunkHeader, ChunkKind, Codec, Definition, Event, HeapTotals, Layout, ModelSpec,
+    StreamPosition, put_definition,
 };
 
+use super::batch::BatchEncoder;
+#[cfg(feature = "parallel")]
+use super::ordered::{Ordered, Work};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::{Compressor, Packed};
 use crate::plan::CapturePlan;
-use crate::tables::{HeapTables, shape_for_chunk};
 use crate::trace::Item;
+use crate::trace::continuity::Gap;
 use crate::trace::replay::LiveBlocks;
 
-/// A batch has as many events as fill this many chunks, if each takes about [`BYTES_PER_EVENT`]:
-/// its last chunk is not full, and many chunks make that matter less.
-const CHUNKS_PER_BATCH: usize = 4;
-const BYTES_PER_EVENT: usize = 2;
-/// The most events of a batch: 56 bytes of memory each, for every thread.
-const MAX_BATCH: usize = 1 << 18;
+/// Events of a batch: a chunk of the default size, of smaller ones several. Twice as many made captures
+/// 2 % smaller, but threads that wait for each other need memory for all events of some batches, 56 bytes
+/// each.
+const BATCH: usize = 1 << 16;
+
+/// Stands for a chunk's number until it is written, when those before it are counted: none is longer, so
+/// how much goes into a chunk does not depend on it.
+const LONG_SEQUENCE: u32 = 1 << 31;
 
 /// Writes items into a capture.
 #[derive(Debug)]
 pub struct TraceEncoder<W> {
     plan: CapturePlan,
     writer: CaptureWriter<W>,
-    workers: Vec<Worker>,
+    /// What the caller's thread encodes with, each event as it comes.
+    encoder: BatchEncoder,
     #[cfg(feature = "parallel")]
-    pool: Option<rayon::ThreadPool>,
-    batches: Vec<Batch>,
-    batch_size: usize,
+    others: Option<Others>,
+    /// The batch that grows.
+    batch: Batch,
+    /// Whether it is collected, for another thread to encode it.
+    is_collected: bool,
+    /// How many events it has.
+    events: usize,
     live: LiveBlocks,
     position: StreamPosition,
+    /// When the stream went on after a gap, as long as no event came since.
+    resumed: Option<u64>,
     definitions: Definitions,
 }
 
-/// Events that one worker encodes, and how everything stood before them.
+/// Other threads than the caller's.
+#[cfg(feature = "parallel")]
+#[derive(Debug)]
+struct Others {
+    ordered: Ordered<Batch>,
+    /// Batches that are done, for their memory.
+    spare: Vec<Batch>,
+}
+
+/// Events that are encoded together, and how everything stood before them.
 #[derive(Debug, Default)]
 struct Batch {
+    position: StreamPosition,
     /// Chunks of definitions that come before.
     definitions: Vec<Packed>,
-    position: StreamPosition,
-    /// Each with the size in bytes of the block that it frees.
+    /// Those that wait to be encoded, each with the size in bytes of the block that it frees.
     events: Vec<(Event, u64)>,
     packed: Vec<Packed>,
+    failure: Option<BinaryExportError>,
+}
+
+#[cfg(feature = "parallel")]
+impl Work for Batch {
+    type Tools = BatchEncoder;
+
+    fn run(&mut self, encoder: &mut BatchEncoder) {
+        encoder.begin(self.position);
+        let encoded = encoder.push_all(&self.events, &mut self.packed);
+        let encoded = encoded.and_then(|()| encoder.finish(&mut self.packed));
+        self.events.clear();
+        self.failure = encoded.err();
+    }
 }
 
 /// Definitions that wait for their chunk.
@@ -57,35 +92,30 @@ struct Definitions {
     compressor: Compressor,
 }
 
-#[derive(Debug)]
-struct Worker {
-    chunker: Chunker<Vec<u8>, Columns, HeapTables>,
-    compressor: Compressor,
-    chunk_size: usize,
-}
-
 impl<W: Write> TraceEncoder<W> {
     /// Begins a capture.
     ///
     /// # Errors
-    /// When `out` refuses the file header, or a codec the plan's level.
+    /// When `out` refuses the file header, a codec the plan's level, or the operating system threads.
     pub fn new(out: W, plan: CapturePlan) -> Result<Self> {
         let writer =
             CaptureWriter::new(out, plan.chunked).map_err(BinaryExportError::stream(WRITING))?;
-        let batch_size = plan.chunk_size.saturating_mul(CHUNKS_PER_BATCH) / BYTES_PER_EVENT;
-        let workers = (0..plan.threads).map(|_| Worker::new(&plan)).collect::<Result<_>>()?;
-        let compressor = Compressor::new(plan.compression)?;
         Ok(Self {
-            plan,
             writer,
-            workers,
+            encoder: BatchEncoder::new(&plan)?,
             #[cfg(feature = "parallel")]
-            pool: new_pool(plan.threads)?,
-            batches: vec![Batch::default()],
-            batch_size: batch_size.clamp(1, MAX_BATCH),
+            others: Others::new(&plan)?,
+            batch: Batch::default(),
+            is_collected: false,
+            events: 0,
             live: LiveBlocks::new(),
             position: StreamPosition::default(),
-            definitions: Definitions { payload: Vec::new(), compressor },
+            resumed: None,
+            definitions: Definitions {
+                payload: Vec::new(),
+                compressor: Compressor::new(plan.compression)?,
+            },
+            plan,
         })
     }
 
@@ -113,8 +143,7 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn resume(&mut self, header: &ChunkHeader, missing_chunks: u32) -> Result<()> {
-        self.seal_definitions()?;
-        self.write_batches()?;
+        self.interrupt()?;
         if header.epoch != self.position.epoch {
             self.position.sequence = 0;
             self.live = LiveBlocks::new();
@@ -127,8 +156,47 @@ impl<W: Write> TraceEncoder<W> {
             losses: header.losses,
             totals: header.totals,
         };
-        self.batches.push(Batch { position: self.position, ..Batch::default() });
+        self.resumed = Some(header.time);
         Ok(())
+    }
+
+    /// Says that a stream that was merged with others has a gap here.
+    pub(super) fn miss(&mut self, epoch: u32, gap: &Gap) -> Result<()> {
+        self.restart(epoch)?;
+        self.interrupt()?;
+        let position = &mut self.position;
+        position.sequence = position.sequence.wrapping_add(gap.chunks);
+        position.event = position.event.wrapping_add(gap.events);
+        position.losses.full = position.losses.full.saturating_add(gap.losses.full);
+        position.losses.link = position.losses.link.saturating_add(gap.losses.link);
+        self.resumed = Some(gap.time);
+        Ok(())
+    }
+
+    /// Says that a stream that was merged with others goes on in this epoch; in a new one the heap is
+    /// empty.
+    pub(super) fn restart(&mut self, epoch: u32) -> Result<()> {
+        if epoch > self.position.epoch {
+            self.interrupt()?;
+            self.live = LiveBlocks::new();
+            self.position = StreamPosition { epoch, ..StreamPosition::default() };
+        }
+        Ok(())
+    }
+
+    /// Encodes and writes all that is there, since what follows is not its continuation.
+    fn interrupt(&mut self) -> Result<()> {
+        self.end_batch()?;
+        self.write_all()?;
+        self.write_totals()
+    }
+
+    /// A gap that no event follows shows in the header of a chunk without any.
+    fn write_totals(&mut self) -> Result<()> {
+        let Some(time) = self.resumed.take() else { return Ok(()) };
+        let header = header(ChunkKind::Events, &self.position, time);
+        self.position.sequence = self.position.sequence.wrapping_add(1);
+        self.writer.write_chunk(&header, &[]).map_err(BinaryExportError::stream(WRITING))
     }
 
     /// Says how the heap stands before the next event: a source may know better than the events tell,
@@ -143,68 +211,79 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish(mut self) -> Result<(W, u64)> {
-        self.seal_definitions()?;
-        self.write_batches()?;
+        self.interrupt()?;
         self.writer.finish(&[self.position]).map_err(BinaryExportError::stream(WRITING))
     }
 
     fn push_event(&mut self, event: &Event) -> Result<()> {
+        if self.events == BATCH {
+            self.end_batch()?;
+        }
+        if self.events == 0 {
+            self.begin_batch();
+        }
         let freed = self.live.apply(event);
-        if self.batches.last().is_none_or(|batch| batch.events.len() >= self.batch_size) {
-            self.next_batch()?;
+        if self.is_collected {
+            self.batch.events.push((*event, freed));
+        } else {
+            self.encoder.push(event, freed, &mut self.batch.packed)?;
         }
-        if let Some(batch) = self.batches.last_mut() {
-            batch.events.push((*event, freed));
-        }
+        self.events += 1;
         self.position.event = self.position.event.wrapping_add(1);
         self.position.totals.count(&event.kind, freed);
         Ok(())
     }
 
-    /// Completes the batch; when there is one for each worker, they work.
-    fn next_batch(&mut self) -> Result<()> {
-        self.seal_definitions()?;
-        if self.batches.len() >= self.workers.len() {
-            self.write_batches()?;
+    /// The first event of a batch comes: while the other threads have enough to do, this one encodes.
+    fn begin_batch(&mut self) {
+        self.resumed = None;
+        self.batch.position = StreamPosition { sequence: LONG_SEQUENCE, ..self.position };
+        #[cfg(feature = "parallel")]
+        {
+            self.is_collected =
+                self.others.as_ref().is_some_and(|others| !others.ordered.is_full());
         }
-        self.batches.push(Batch { position: self.position, ..Batch::default() });
-        Ok(())
+        if !self.is_collected {
+            self.encoder.begin(self.batch.position);
+        }
     }
 
-    fn write_batches(&mut self) -> Result<()> {
-        self.encode_batches()?;
-        for batch in &mut self.batches {
-            for packed in batch.definitions.iter().chain(&batch.packed) {
-                let mut header = packed.header;
-                header.sequence = self.position.sequence;
-                if header.kind == ChunkKind::Events {
-                    self.position.sequence = self.position.sequence.wrapping_add(1);
-                }
-                self.writer
-                    .write_chunk(&header, &packed.payload)
-                    .map_err(BinaryExportError::stream(WRITING))?;
+    /// Completes the batch and the definitions that come before it.
+    fn end_batch(&mut self) -> Result<()> {
+        self.seal_definitions()?;
+        if self.events == 0 && self.batch.definitions.is_empty() {
+            return Ok(());
+        }
+        if !self.is_collected {
+            self.encoder.finish(&mut self.batch.packed)?;
+        }
+        self.events = 0;
+        #[cfg(feature = "parallel")]
+        if let Some(Others { ordered, spare }) = &mut self.others {
+            let batch = std::mem::replace(&mut self.batch, spare.pop().unwrap_or_default());
+            match std::mem::take(&mut self.is_collected) {
+                true => ordered.hand_in(batch),
+                false => ordered.hand_in_done(batch),
+            }
+            while let Some(mut done) = ordered.take_done() {
+                write(&mut done, &mut self.writer, &mut self.position)?;
+                spare.push(done);
+            }
+            return Ok(());
+        }
+        write(&mut self.batch, &mut self.writer, &mut self.position)
+    }
+
+    /// Waits until all completed batches are written.
+    fn write_all(&mut self) -> Result<()> {
+        #[cfg(feature = "parallel")]
+        if let Some(Others { ordered, spare }) = &mut self.others {
+            while let Some(mut batch) = ordered.take(&mut self.encoder) {
+                write(&mut batch, &mut self.writer, &mut self.position)?;
+                spare.push(batch);
             }
         }
-        self.batches.clear();
         Ok(())
-    }
-
-    #[cfg(feature = "parallel")]
-    fn encode_batches(&mut self) -> Result<()> {
-        use rayon::prelude::*;
-        let Self { pool, workers, batches, .. } = self;
-        match pool {
-            Some(pool) => pool.install(|| {
-                let pairs = workers.par_iter_mut().zip(batches.par_iter_mut());
-                pairs.try_for_each(|(worker, batch)| worker.encode(batch))
-            }),
-            None => encode_in_turn(workers, batches),
-        }
-    }
-
-    #[cfg(not(feature = "parallel"))]
-    fn encode_batches(&mut self) -> Result<()> {
-        encode_in_turn(&mut self.workers, &mut self.batches)
     }
 
     fn define(&mut self, definition: &Definition<'_>) -> Result<()> {
@@ -221,53 +300,66 @@ impl<W: Write> TraceEncoder<W> {
         Ok(())
     }
 
-    /// Puts the definitions that wait before the events of the last batch.
+    /// Puts the definitions that wait before the events of the batch.
     fn seal_definitions(&mut self) -> Result<()> {
-        let payload = std::mem::take(&mut self.definitions.payload);
-        if payload.is_empty() {
+        if self.definitions.payload.is_empty() {
             return Ok(());
         }
-        let header = definitions_header(&self.position);
-        let packed = self.definitions.compressor.pack(&header, &payload)?;
-        if self.batches.is_empty() {
-            self.batches.push(Batch { position: self.position, ..Batch::default() });
-        }
-        if let Some(batch) = self.batches.last_mut() {
-            batch.definitions.push(packed);
-        }
+        let position = if self.events == 0 { &self.position } else { &self.batch.position };
+        let header = header(ChunkKind::Definitions, position, 0);
+        let packed = self.definitions.compressor.pack(&header, &self.definitions.payload)?;
+        self.definitions.payload.clear();
+        self.batch.definitions.push(packed);
         Ok(())
     }
 }
 
 const WRITING: &str = "write the capture";
 
-/// The workers take the batches in turn, on this thread.
-fn encode_in_turn(workers: &mut [Worker], batches: &mut [Batch]) -> Result<()> {
-    workers.iter_mut().zip(batches).try_for_each(|(worker, batch)| worker.encode(batch))
+/// Writes what a batch became, and empties it.
+fn write<W: Write>(
+    batch: &mut Batch,
+    writer: &mut CaptureWriter<W>,
+    position: &mut StreamPosition,
+) -> Result<()> {
+    if let Some(error) = batch.failure.take() {
+        return Err(error);
+    }
+    for packed in batch.definitions.drain(..).chain(batch.packed.drain(..)) {
+        let mut header = packed.header;
+        header.sequence = position.sequence;
+        if header.kind == ChunkKind::Events {
+            position.sequence = position.sequence.wrapping_add(1);
+        }
+        writer.write_chunk(&header, &packed.payload).map_err(BinaryExportError::stream(WRITING))?;
+    }
+    Ok(())
 }
 
 #[cfg(feature = "parallel")]
-fn new_pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
-    if threads == 1 {
-        return Ok(None);
+impl Others {
+    /// All threads of the plan but the caller's; `None` when there are none.
+    fn new(plan: &CapturePlan) -> Result<Option<Self>> {
+        if plan.threads < 2 {
+            return Ok(None);
+        }
+        let encoders = (1..plan.threads).map(|_| BatchEncoder::new(plan));
+        let ordered = Ordered::new(encoders.collect::<Result<_>>()?)?;
+        Ok(Some(Self { ordered, spare: Vec::new() }))
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map(Some).map_err(|error| {
-        BinaryExportError::stream("start the worker threads")(std::io::Error::other(error))
-    })
 }
 
-/// The header of a chunk of definitions made here.
-fn definitions_header(position: &StreamPosition) -> ChunkHeader {
+/// The header of a chunk without events that begins here.
+fn header(kind: ChunkKind, position: &StreamPosition, time: u64) -> ChunkHeader {
     ChunkHeader {
-        kind: ChunkKind::Definitions,
+        kind,
         layout: Layout::Rows,
         codec: Codec::None,
         events: 0,
         stream: position.stream,
         epoch: position.epoch,
         sequence: position.sequence,
-        time: 0,
+        time,
         first_event: position.event,
         losses: position.losses,
         totals: position.totals,
@@ -275,42 +367,33 @@ fn definitions_header(position: &StreamPosition) -> ChunkHeader {
     }
 }
 
-impl Worker {
-    fn new(plan: &CapturePlan) -> Result<Self> {
-        let tables = HeapTables::for_encoding(shape_for_chunk(plan.chunk_size));
-        let storage = vec![0; plan.chunk_size];
-        let chunker = Chunker::new(storage, Columns::new(), tables, Placement::GLIBC_64)
-            // The checksum of what is packed here is never looked at: the writer makes its own.
-            .with_checksum(|_| 0);
-        let compressor = Compressor::new(plan.compression)?;
-        Ok(Self { chunker, compressor, chunk_size: plan.chunk_size })
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::IntegratedConfig;
+    use crate::io::capture_reader::{CaptureReader, Part};
 
-    /// Encodes the batch's events into packed chunks.
-    fn encode(&mut self, batch: &mut Batch) -> Result<()> {
-        // Numbered when they are written. Room is kept for the largest number: what fits a chunk must not
-        // depend on how far the others are.
-        self.chunker.set_position(StreamPosition { sequence: u32::MAX, ..batch.position });
-        for (event, freed) in &batch.events {
-            let mut pushed = self.chunker.push(event, *freed);
-            if pushed == Pushed::Full {
-                self.pack(&mut batch.packed)?;
-                pushed = self.chunker.push(event, *freed);
+    #[test]
+    fn a_gap_that_no_event_follows_is_in_the_capture() {
+        for threads in [1, 2] {
+            let plan = CapturePlan::try_from(&IntegratedConfig::default()).expect("a plan");
+            let plan = CapturePlan { threads, ..plan };
+            let mut encoder = TraceEncoder::new(Vec::new(), plan).expect("begins");
+            let kind = heapwire_core::EventKind::Mark { mark: 1 };
+            encoder.push(&Item::Event(Event { time: 5, thread: 0, kind })).expect("encodes");
+            let position = StreamPosition { event: 40, ..StreamPosition::default() };
+            encoder.resume(&header(ChunkKind::Events, &position, 9), 3).expect("writes");
+            let (capture, _) = encoder.finish().expect("writes");
+            let mut headers = Vec::new();
+            let mut reader = CaptureReader::new(&capture[..]).expect("a capture");
+            while let Some(part) = reader.next_part().expect("reads") {
+                let Part::Chunk(chunk, _) = part else { panic!("{part:?}") };
+                let ChunkHeader { events, sequence, first_event, time, .. } = chunk.header;
+                if chunk.header.kind == ChunkKind::Events {
+                    headers.push((events, sequence, first_event, time));
+                }
             }
-            if pushed != Pushed::Written {
-                return Err(BinaryExportError::ItemTooLarge { chunk_size: self.chunk_size });
-            }
+            assert_eq!(headers, [(1, 0, 0, 5), (0, 4, 40, 9)]);
         }
-        self.pack(&mut batch.packed)
-    }
-
-    fn pack(&mut self, packed: &mut Vec<Packed>) -> Result<()> {
-        if let Some(sealed) = self.chunker.seal() {
-            // Sealed a moment ago with this checksum.
-            if let Ok(chunk) = Chunk::parse(sealed, |_| 0) {
-                packed.push(self.compressor.pack(&chunk.header, chunk.payload)?);
-            }
-        }
-        Ok(())
     }
 }

@@ -1,17 +1,18 @@
-//! A source's chunks into a capture: compressed and moved as they are, or encoded anew when they are
-//! larger than the plan's.
+//! A source's chunks into a capture: compressed and moved as they are; or encoded anew when they are
+//! larger than the plan's, and several streams then become one.
 
 use std::io::Write;
 
-use heapwire_core::{ChunkKind, StreamPosition};
+use heapwire_core::StreamPosition;
 
 use super::encode::TraceEncoder;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::Compressor;
 use crate::plan::CapturePlan;
+use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
-use crate::trace::decode::for_each_item;
+use crate::trace::merge::{Part, for_each_part};
 use crate::trace::source::Chunks;
 
 /// What an export did.
@@ -60,27 +61,24 @@ fn move_chunks<W: Write>(
 
 fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, u64)> {
     let mut encoder = TraceEncoder::new(out, *plan)?;
-    let mut tables = None;
     let mut continuity = Continuity::new();
-    let mut stream = None;
-    chunks.for_each(|chunk| {
-        let header = &chunk.header;
-        if header.kind == ChunkKind::Events {
-            if header.stream != *stream.get_or_insert(header.stream) {
-                return Err(BinaryExportError::SeveralStreams {
-                    chunk_size: plan.chunk_size,
-                    longest: chunks.longest(),
-                });
+    let is_merged = chunks.has_several_streams();
+    for_each_part(chunks, |part| match part {
+        Part::Definition(definition) => encoder.push(&Item::Definition(definition)),
+        Part::Event(event) => encoder.push(&Item::Event(event)),
+        Part::Chunk(header) => match continuity.follow(header) {
+            Follows::AfterGap(gap) if is_merged => encoder.miss(header.epoch, &gap),
+            Follows::Restart if is_merged => encoder.restart(header.epoch),
+            Follows::AfterGap(gap) => encoder.resume(header, gap.chunks),
+            Follows::Restart => encoder.resume(header, 0),
+            Follows::Directly | Follows::Repeated => {
+                // Totals are those of the stream, not of the heap, when there are several.
+                if !is_merged {
+                    encoder.stand(header.totals);
+                }
+                Ok(())
             }
-            match continuity.follow(header) {
-                Follows::AfterGap(gap) => encoder.resume(header, gap.chunks)?,
-                Follows::Restart => encoder.resume(header, 0)?,
-                Follows::Directly | Follows::Repeated => encoder.stand(header.totals),
-            }
-        }
-        let length = chunk.bytes.len() as u64;
-        for_each_item(chunk, &mut tables, |item| encoder.push(&item))?
-            .map_err(|source| BinaryExportError::Damaged { offset: 0, length, source })
+        },
     })?;
     if let Some([position]) = chunks.positions() {
         encoder.stand(position.totals);

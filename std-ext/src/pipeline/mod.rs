@@ -1,5 +1,10 @@
 //! Roads: from events to a capture and back.
 
+#[cfg(feature = "parallel")]
+mod ahead;
+mod batch;
 pub mod encode;
 pub mod export;
+#[cfg(feature = "parallel")]
+mod ordered;
 pub mod parse;

@@ -1,6 +1,6 @@
 //! What is missing between chunks: their headers count, so every gap has a place and a size.
 
-use heapwire_core::{ChunkHeader, Losses};
+use heapwire_core::{ChunkHeader, ChunkKind, Losses};
 use rustc_hash::FxHashMap;
 
 /// What is known to be missing before a chunk.
@@ -56,6 +56,14 @@ impl Continuity {
         Self::default()
     }
 
+    /// Takes the header of the next chunk of any kind; only those of events can miss others.
+    pub(crate) fn follow_chunk(&mut self, header: &ChunkHeader) -> Follows {
+        match header.kind {
+            ChunkKind::Events => self.follow(header),
+            ChunkKind::Definitions | ChunkKind::Index | ChunkKind::End => Follows::Directly,
+        }
+    }
+
     /// Takes the header of the next chunk of events; says how it follows its stream's last one.
     pub fn follow(&mut self, header: &ChunkHeader) -> Follows {
         let beginning =
@@ -95,7 +103,7 @@ impl Continuity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heapwire_core::{ChunkKind, Codec, HeapTotals, Layout, ModelSpec};
+    use heapwire_core::{Codec, HeapTotals, Layout, ModelSpec};
 
     fn header(epoch: u32, sequence: u32, first_event: u64, events: u32) -> ChunkHeader {
         ChunkHeader {

@@ -1,49 +1,117 @@
 //! A chunk's definitions or events, one after the other.
 
-use heapwire_core::{Chunk, ChunkError, ChunkKind, Decoder, Definitions, Tables};
+use heapwire_core::{Chunk, ChunkError, ChunkKind, Decoder, Definitions, Event, Shape, Tables};
 
 use super::Item;
 use crate::error::Result;
-use crate::tables::HeapTables;
+use crate::tables::{DenseDecoding, FastDecoding, HeapTables};
 
-/// Decodes an uncompressed chunk and hands out what is in it. `tables` are kept from chunk to chunk
-/// as long as the shape does not change. The inner error is the chunk's, the outer one `each`'s.
+/// Decodes the events of chunk after chunk, whatever model they were made with, in the same memory.
+#[derive(Clone, Debug, Default)]
+pub struct EventDecoder {
+    dense: Option<DenseDecoding>,
+    fast: Option<FastDecoding>,
+    other: Option<HeapTables>,
+}
+
+impl EventDecoder {
+    /// A decoder that has not allocated anything yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Decodes an uncompressed chunk of events and hands them to `sink`.
+    ///
+    /// # Errors
+    /// When the chunk holds no events or is compressed, or at the first event that cannot be decoded;
+    /// those before it were handed over.
+    pub fn decode(&mut self, chunk: &Chunk<'_>, sink: impl FnMut(Event)) -> Result<(), ChunkError> {
+        match chunk.header.model.shape {
+            Shape::DENSE => {
+                let tables = self.dense.get_or_insert_with(DenseDecoding::new);
+                Decoder::new(chunk, tables)?.decode_all(sink)
+            }
+            Shape::FAST => {
+                let tables = self.fast.get_or_insert_with(FastDecoding::new);
+                Decoder::new(chunk, tables)?.decode_all(sink)
+            }
+            _ => self.other.decode_events(chunk, sink),
+        }
+    }
+}
+
+/// What decodes events, and keeps its tables from chunk to chunk.
+pub(crate) trait DecodeEvents {
+    fn decode_events(
+        &mut self,
+        chunk: &Chunk<'_>,
+        sink: impl FnMut(Event),
+    ) -> Result<(), ChunkError>;
+}
+
+impl DecodeEvents for EventDecoder {
+    fn decode_events(
+        &mut self,
+        chunk: &Chunk<'_>,
+        sink: impl FnMut(Event),
+    ) -> Result<(), ChunkError> {
+        self.decode(chunk, sink)
+    }
+}
+
+/// Tables that are kept as long as the shape does not change.
+impl DecodeEvents for Option<HeapTables> {
+    fn decode_events(
+        &mut self,
+        chunk: &Chunk<'_>,
+        sink: impl FnMut(Event),
+    ) -> Result<(), ChunkError> {
+        let shape = chunk.header.model.shape;
+        let tables = match self {
+            Some(tables) if tables.shape() == shape => tables,
+            other => other.insert(HeapTables::for_decoding(shape)),
+        };
+        Decoder::new(chunk, tables)?.decode_all(sink)
+    }
+}
+
+/// Decodes an uncompressed chunk and hands out what is in it. The inner error is the chunk's, the outer
+/// one `each`'s, after which nothing more is handed out.
 pub(crate) fn for_each_item(
     chunk: &Chunk<'_>,
-    tables: &mut Option<HeapTables>,
+    decoder: &mut impl DecodeEvents,
     mut each: impl FnMut(Item<'_>) -> Result<()>,
 ) -> Result<Result<(), ChunkError>> {
     match chunk.header.kind {
-        ChunkKind::Definitions => {
-            let definitions = match Definitions::new(chunk) {
-                Ok(definitions) => definitions,
-                Err(error) => return Ok(Err(error)),
-            };
-            for definition in definitions {
-                match definition {
-                    Ok(definition) => each(Item::Definition(definition))?,
-                    Err(error) => return Ok(Err(error)),
-                }
-            }
-        }
+        ChunkKind::Definitions => for_each_definition(chunk, each),
         ChunkKind::Events => {
-            let shape = chunk.header.model.shape;
-            let tables = match tables {
-                Some(tables) if tables.shape() == shape => tables,
-                other => other.insert(HeapTables::for_decoding(shape)),
-            };
-            let decoder = match Decoder::new(chunk, tables) {
-                Ok(decoder) => decoder,
-                Err(error) => return Ok(Err(error)),
-            };
-            for event in decoder {
-                match event {
-                    Ok(event) => each(Item::Event(event))?,
-                    Err(error) => return Ok(Err(error)),
+            let mut failure = None;
+            let decoded = decoder.decode_events(chunk, |event| {
+                if failure.is_none() {
+                    failure = each(Item::Event(event)).err();
                 }
-            }
+            });
+            failure.map_or(Ok(decoded), Err)
         }
-        ChunkKind::Index | ChunkKind::End => {}
+        ChunkKind::Index | ChunkKind::End => Ok(Ok(())),
+    }
+}
+
+/// The same, of a chunk of definitions.
+fn for_each_definition(
+    chunk: &Chunk<'_>,
+    mut each: impl FnMut(Item<'_>) -> Result<()>,
+) -> Result<Result<(), ChunkError>> {
+    let definitions = match Definitions::new(chunk) {
+        Ok(definitions) => definitions,
+        Err(error) => return Ok(Err(error)),
+    };
+    for definition in definitions {
+        match definition {
+            Ok(definition) => each(Item::Definition(definition))?,
+            Err(error) => return Ok(Err(error)),
+        }
     }
     Ok(Ok(()))
 }

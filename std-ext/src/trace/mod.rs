@@ -2,7 +2,8 @@
 
 pub mod capture;
 pub mod continuity;
-pub(crate) mod decode;
+pub mod decode;
+pub(crate) mod merge;
 pub mod position;
 pub mod replay;
 pub mod source;

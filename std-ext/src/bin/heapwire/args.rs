@@ -66,6 +66,9 @@ pub(crate) struct ImportArgs {
     /// How the capture is laid out
     #[arg(long, value_enum, default_value = "custom")]
     pub(crate) format: Format,
+    /// How much of the past predicts the next event
+    #[arg(long, value_enum, default_value = "dense")]
+    pub(crate) model: Model,
     /// What makes its chunks smaller
     #[arg(long, value_enum, default_value = "zstd")]
     pub(crate) compression: Compression,
@@ -88,6 +91,16 @@ pub(crate) enum Format {
     Custom,
     /// Small chunks: little memory
     Chunked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Model {
+    /// A few blocks, as on a microcontroller
+    Tiny,
+    /// A thousand blocks: the quickest
+    Fast,
+    /// 16 thousand blocks: the smallest file
+    Dense,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

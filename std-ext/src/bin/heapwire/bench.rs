@@ -36,7 +36,8 @@ fn by_cargo() -> Option<Command> {
     let folder = env::var_os("CARGO_MANIFEST_DIR").filter(|_| package == env!("CARGO_PKG_NAME"))?;
     let manifest = std::path::Path::new(&folder).join("Cargo.toml");
     let mut command = Command::new(cargo);
-    command.args(["run", "--release", "--quiet", "--package", PROGRAM, "--manifest-path"]);
+    // Not quietly: the peers take minutes to build.
+    command.args(["run", "--release", "--package", PROGRAM, "--manifest-path"]);
     command.arg(manifest).arg("--");
     Some(command)
 }

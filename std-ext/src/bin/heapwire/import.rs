@@ -9,10 +9,11 @@ use heapwire::pipeline::encode::TraceEncoder;
 use heapwire::plan::CapturePlan;
 use heapwire::trace::Item;
 use heapwire::{
-    BinaryExportError, CompressionAlgorithm, IntegratedConfig, OutputFormat, ParallelConfig,
+    BinaryExportError, CompressionAlgorithm, IntegratedConfig, ModelSize, OutputFormat,
+    ParallelConfig,
 };
 
-use crate::args::{Compression, Format, ImportArgs};
+use crate::args::{Compression, Format, ImportArgs, Model};
 use crate::failure::{Failure, Outcome, is_stdio};
 use crate::text_input;
 use crate::units::{bytes_text, counted};
@@ -100,6 +101,11 @@ fn config(args: &ImportArgs) -> IntegratedConfig {
             config.output_format = OutputFormat::Chunked { chunk_size };
         }
     }
+    config.processing.model = match args.model {
+        Model::Tiny => ModelSize::Tiny,
+        Model::Fast => ModelSize::Fast,
+        Model::Dense => ModelSize::Dense,
+    };
     config.compression.algorithm = match args.compression {
         Compression::None => CompressionAlgorithm::None,
         Compression::Lz4 => CompressionAlgorithm::Lz4,

@@ -1,15 +1,13 @@
 //! The map of live blocks: all the state that replaying needs to know what an event freed.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
-use heapwire_core::{Event, EventKind, HeapTotals};
+use heapwire_core::{Event, EventKind};
 
 /// The sizes of all live blocks: what an encoder's running totals need and nothing more.
 #[derive(Clone, Debug, Default)]
 pub struct LiveBlocks {
     sizes: LiveMap<u64>,
-    totals: HeapTotals,
 }
 
 impl LiveBlocks {
@@ -20,16 +18,14 @@ impl LiveBlocks {
 
     /// Takes one event. Returns the size in bytes of the block that it frees or resizes, 0 when
     /// that is unknown or the event is of another kind.
+    #[inline]
     pub fn apply(&mut self, event: &Event) -> u64 {
-        let freed = self.sizes.apply(&event.kind, |size, _| size).freed.unwrap_or(0);
-        self.totals.count(&event.kind, freed);
-        freed
+        self.sizes.apply(&event.kind, |size, _| size).freed.unwrap_or(0)
     }
 
-    /// Returns the running totals, counted as a recorder counts them: it does not notice that a
-    /// block is allocated where another one lives, so the bytes of both stay in use.
-    pub fn totals(&self) -> HeapTotals {
-        self.totals
+    /// Returns whether a live block begins there.
+    pub fn is_live(&self, address: u64) -> bool {
+        self.sizes.contains(address)
     }
 
     /// Returns the number of live blocks.
@@ -39,8 +35,36 @@ impl LiveBlocks {
 }
 
 /// Live blocks by address, with what the caller keeps of each.
+///
+/// A table with open addressing, at most half full: a block is in the first free slot from its hash
+/// on, and blocks that are neighbours in the heap mostly are in the table, so that what a program does
+/// with them stays in the processor's caches.
 #[derive(Clone, Debug)]
-pub(super) struct LiveMap<B>(HashMap<u64, B, AddressSeed>);
+pub(super) struct LiveMap<B> {
+    /// As many as a power of two, or none.
+    slots: Vec<Slot<B>>,
+    /// Blocks in slots.
+    len: usize,
+    /// The block whose address says that a slot is free.
+    at_free: Option<B>,
+    /// A number that a trace cannot know. Without it, addresses can be made to collide, and the time
+    /// for them grows with their square.
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot<B> {
+    address: u64,
+    block: B,
+}
+
+/// The address of a free slot.
+const FREE: u64 = u64::MAX;
+/// Slots of the smallest table.
+const FEWEST_SLOTS: usize = 1024;
+
+/// Slots of the largest table that is at most a quarter full: with sizes, 2 MiB.
+const SPARSE_SLOTS: usize = 1 << 17;
 
 /// The blocks that an event ended.
 pub(super) struct Ended<B> {
@@ -52,12 +76,14 @@ pub(super) struct Ended<B> {
 
 impl<B> Default for LiveMap<B> {
     fn default() -> Self {
-        Self(HashMap::default())
+        let seed = RandomState::new().hash_one(0);
+        Self { slots: Vec::new(), len: 0, at_free: None, seed }
     }
 }
 
-impl<B> LiveMap<B> {
+impl<B: Copy + Default> LiveMap<B> {
     /// Applies one event; `block` makes what is kept of a block from its size and site.
+    #[inline]
     pub(super) fn apply(
         &mut self,
         kind: &EventKind,
@@ -65,18 +91,17 @@ impl<B> LiveMap<B> {
     ) -> Ended<B> {
         match *kind {
             EventKind::Alloc { address, size, site } => {
-                Ended { freed: None, replaced: self.0.insert(address, block(size, site)) }
+                Ended { freed: None, replaced: self.insert(address, block(size, site)) }
             }
             EventKind::Free { address, .. } => {
-                Ended { freed: self.0.remove(&address), replaced: None }
+                Ended { freed: self.remove(address), replaced: None }
             }
             EventKind::Realloc { old, address, size, site } if old == address => {
-                Ended { freed: self.0.insert(address, block(size, site)), replaced: None }
+                Ended { freed: self.insert(address, block(size, site)), replaced: None }
             }
-            EventKind::Realloc { old, address, size, site } => Ended {
-                freed: self.0.remove(&old),
-                replaced: self.0.insert(address, block(size, site)),
-            },
+            EventKind::Realloc { old, address, size, site } => {
+                Ended { freed: self.remove(old), replaced: self.insert(address, block(size, site)) }
+            }
             EventKind::FailedAlloc { .. }
             | EventKind::Name { .. }
             | EventKind::Gauge { .. }
@@ -84,57 +109,133 @@ impl<B> LiveMap<B> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &B)> {
-        self.0.iter().map(|(&address, block)| (address, block))
-    }
-}
-
-/// Hashes addresses with a number that a trace cannot know. Without it, 50,000 addresses made to
-/// collide in rustc-hash keep it busy for 4 s, and the time grows with their square.
-#[derive(Clone, Debug)]
-struct AddressSeed(u64);
-
-impl Default for AddressSeed {
-    fn default() -> Self {
-        Self(RandomState::new().hash_one(0))
-    }
-}
-
-impl BuildHasher for AddressSeed {
-    type Hasher = AddressHasher;
-
-    fn build_hasher(&self) -> AddressHasher {
-        AddressHasher(self.0)
-    }
-}
-
-/// Multiplies to 128 bits and folds: every bit of the address reaches every bit of the hash.
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn write_u64(&mut self, address: u64) {
-        // The fraction of the golden ratio: odd, and without a pattern in its bits.
-        let product = u128::from(self.0 ^ address) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product as u64) ^ (product >> 64) as u64;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
+    pub(super) fn contains(&self, address: u64) -> bool {
+        match address {
+            FREE => self.at_free.is_some(),
+            _ => self.slots.get(self.find(address)).is_some_and(|slot| slot.address == address),
         }
     }
 
-    fn finish(&self) -> u64 {
-        self.0
+    pub(super) fn len(&self) -> usize {
+        self.len + usize::from(self.at_free.is_some())
     }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &B)> {
+        let taken = self.slots.iter().filter(|slot| slot.address != FREE);
+        let taken = taken.map(|slot| (slot.address, &slot.block));
+        taken.chain(self.at_free.as_ref().map(|block| (FREE, block)))
+    }
+
+    fn insert(&mut self, address: u64, block: B) -> Option<B> {
+        if address == FREE {
+            return self.at_free.replace(block);
+        }
+        if self.len >= self.most() {
+            self.grow();
+        }
+        let at = self.find(address);
+        let slot = self.slots.get_mut(at)?;
+        let former = std::mem::replace(slot, Slot { address, block });
+        if former.address == address {
+            return Some(former.block);
+        }
+        self.len += 1;
+        None
+    }
+
+    fn remove(&mut self, address: u64) -> Option<B> {
+        if address == FREE {
+            return self.at_free.take();
+        }
+        let at = self.find(address);
+        let removed = *self.slots.get(at).filter(|slot| slot.address == address)?;
+        self.len -= 1;
+        self.close(at);
+        Some(removed.block)
+    }
+
+    /// Frees a slot, and moves up what would not be found behind it any more.
+    #[inline]
+    fn close(&mut self, mut hole: usize) {
+        let mask = self.mask();
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let Some(&slot) = self.slots.get(at).filter(|slot| slot.address != FREE) else { break };
+            let from_home = at.wrapping_sub(self.home(slot.address)) & mask;
+            if from_home >= at.wrapping_sub(hole) & mask {
+                self.set(hole, slot);
+                hole = at;
+            }
+        }
+        self.set(hole, Slot { address: FREE, block: B::default() });
+    }
+
+    fn set(&mut self, at: usize, slot: Slot<B>) {
+        if let Some(entry) = self.slots.get_mut(at) {
+            *entry = slot;
+        }
+    }
+
+    /// The slot with this address, or the free one where it belongs.
+    #[inline]
+    fn find(&self, address: u64) -> usize {
+        let mask = self.mask();
+        let mut at = self.home(address);
+        // There always is a free slot, or none at all.
+        while self.slots.get(at).is_some_and(|slot| slot.address != address && slot.address != FREE)
+        {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    /// Where an address belongs.
+    #[inline]
+    fn home(&self, address: u64) -> usize {
+        home(self.seed, address) as usize & self.mask()
+    }
+
+    fn mask(&self) -> usize {
+        self.slots.len().wrapping_sub(1)
+    }
+
+    /// How many blocks the table may hold: the fewer, the less there is to search, but only while it is
+    /// small is the memory cheap.
+    fn most(&self) -> usize {
+        self.slots.len() / if self.slots.len() > SPARSE_SLOTS { 2 } else { 4 }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let free = Slot { address: FREE, block: B::default() };
+        let slots = vec![free; (self.slots.len() * 2).max(FEWEST_SLOTS)];
+        for slot in std::mem::replace(&mut self.slots, slots) {
+            if slot.address != FREE {
+                let at = self.find(slot.address);
+                self.set(at, slot);
+            }
+        }
+    }
+}
+
+/// Bits of an address that say where it is among its neighbours: 64 times 16 bytes.
+const NEAR: u64 = 0x3F0;
+
+/// A slot for an address: neighbours have slots of their own side by side; for all other bits it takes
+/// a multiplication to 128 bits and folds, so that every bit reaches every bit.
+#[inline]
+fn home(seed: u64, address: u64) -> u64 {
+    // The fraction of the golden ratio: odd, and without a pattern in its bits.
+    let product = u128::from(seed ^ address & !NEAR) * 0x9e37_79b9_7f4a_7c15;
+    let span = product as u64 ^ (product >> 64) as u64;
+    span.wrapping_add((address & NEAR) >> 4)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -144,13 +245,36 @@ mod tests {
         let inverse_of_golden_ratio = 0xf1de_83e1_9937_733d_u64;
         assert_eq!(inverse_of_golden_ratio.wrapping_mul(0x9e37_79b9_7f4a_7c15), 1);
         for step in [1, 16, 4_096, 1 << 32, 1 << 52, inverse_of_golden_ratio] {
-            let seed = AddressSeed::default();
+            let seed = LiveMap::<u64>::default().seed;
             let mut buckets = vec![0_u32; 4_096];
             for i in 0..4_096_u64 {
-                buckets[(seed.hash_one(i.wrapping_mul(step)) % 4_096) as usize] += 1;
+                buckets[(home(seed, i.wrapping_mul(step)) % 4_096) as usize] += 1;
             }
             let fullest = buckets.iter().max().copied().unwrap_or(0);
             assert!(fullest < 24, "step {step:#x}: {fullest} addresses in one bucket");
         }
+    }
+
+    #[test]
+    fn the_map_does_what_a_tree_does() {
+        let (mut map, mut tree) = (LiveMap::<u64>::default(), BTreeMap::new());
+        let mut random = 1_u64;
+        for i in 0..200_000_u64 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i | 1);
+            // Few enough addresses to meet again; the last one is that of a free slot.
+            let address = FREE - (random >> 33) % 3_000 * 16;
+            if random >> 60 < 9 {
+                assert_eq!(map.insert(address, i), tree.insert(address, i), "{i}");
+            } else {
+                assert_eq!(map.remove(address), tree.remove(&address), "{i}");
+            }
+            assert_eq!(
+                (map.len(), map.contains(address)),
+                (tree.len(), tree.contains_key(&address))
+            );
+        }
+        let blocks: BTreeMap<u64, u64> =
+            map.iter().map(|(address, &block)| (address, block)).collect();
+        assert_eq!(blocks, tree);
     }
 }

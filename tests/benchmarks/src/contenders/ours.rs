@@ -3,32 +3,27 @@
 
 use anyhow::{Result, ensure};
 use heapwire::heapwire_core::{
-    Chunk, ChunkKind, Chunker, Columns, Decoder, Event, Placement, Pushed, Shape,
+    Chunk, ChunkKind, Chunker, Columns, Event, Placement, Pushed, Shape, Tables,
 };
 use heapwire::io::capture_reader::{CaptureReader, Damage, Part};
 use heapwire::io::capture_writer::CaptureWriter;
 use heapwire::io::codec::{Compression, Compressor, Decompressor};
 use heapwire::pipeline::encode::TraceEncoder;
-use heapwire::pipeline::parse::{CaptureVisitor, parse};
+use heapwire::pipeline::parse::{CaptureVisitor, parse_on};
 use heapwire::plan::CapturePlan;
-use heapwire::tables::{HeapTables, shape_for_chunk};
+use heapwire::tables::{DenseEncoding, FastEncoding, HeapTables};
 use heapwire::trace::Item;
+use heapwire::trace::decode::EventDecoder;
 use heapwire::{BinaryExportError, IntegratedConfig, ParallelConfig};
 
 use super::{Coder, Contender};
 use crate::trace::{Events, Trace};
 
-/// The largest chunk of a capture with default settings, in bytes before compression.
-const DEFAULT_CHUNK: usize = 256 * 1024;
+/// The largest chunk of a capture with default settings: bytes before compression, and events.
+const DEFAULT_CHUNK: (usize, u32) = (256 * 1024, 64 << 10);
 
-/// The models, and the codecs to try each with.
-const MODELS: &[(&str, Shape, &[Compression])] = &[
-    ("dense", Shape::DENSE, &[NONE, LZ4, zstd(1), zstd(3), zstd(19)]),
-    ("fast", FAST, &[NONE, LZ4, zstd(1)]),
-];
-
-/// A model that predicts neither from earlier blocks nor from what the thread did last.
-const FAST: Shape = Shape { blocks: 1, contexts: 0, ..Shape::DENSE };
+/// The codecs to try each model with.
+const CODECS: [Compression; 5] = [NONE, LZ4, zstd(1), zstd(3), zstd(19)];
 
 const NONE: Compression = Compression::None;
 const LZ4: Compression = Compression::Lz4;
@@ -36,48 +31,35 @@ const fn zstd(level: i32) -> Compression {
     Compression::Zstd { level }
 }
 
-/// Where a chunk ends.
-#[derive(Clone, Copy, Debug)]
-enum Cut {
-    /// Where its storage of so many bytes is full.
-    Bytes(usize),
-    /// After so many events.
-    Events(u32),
-}
-
-impl Cut {
-    fn storage(self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            // More than the events of any program take.
-            Self::Events(events) => events as usize * 8,
-        }
-    }
-}
-
 pub(crate) fn contenders() -> Vec<Contender> {
-    let chunks = |name, shape, compression, cut| {
-        Contender::ours(name, move || Chunks::new(shape, compression, cut))
-    };
-    let mut contenders = Vec::new();
-    for &(model, shape, codecs) in MODELS {
-        for &codec in codecs {
-            contenders.push(chunks(name(model, codec), shape, codec, Cut::Bytes(DEFAULT_CHUNK)));
-        }
-    }
-    let default = name("dense", zstd(3));
-    for thousands in [8, 64] {
+    let mut contenders = of_model("dense", DenseEncoding::new);
+    contenders.extend(of_model("fast", FastEncoding::new));
+    contenders.extend(of_model("tiny", || HeapTables::for_encoding(Shape::TINY)));
+    for thousands in [8, 128] {
         let events = thousands << 10;
-        // The tables that the library gives to chunks which hold about so many events.
-        let shape = shape_for_chunk(2 * events as usize);
-        let name = format!("{default}, {thousands}k events");
-        contenders.push(chunks(name, shape, zstd(3), Cut::Events(events)).variant());
+        // More storage than the events of any program take.
+        let most = (events as usize * 8, events);
+        let name = format!("{}, {thousands}k events", name("dense", zstd(3)));
+        let chunks = move || Chunks::new(DenseEncoding::new(), zstd(3), most);
+        contenders.push(Contender::ours(name, chunks).variant());
     }
     for threads in [1, 2] {
         let name = format!("heapwire capture + Zstd 3, threads: {threads}");
         contenders.push(Contender::ours(name, move || Capture::new(threads)).variant());
     }
     contenders
+}
+
+/// A model with every codec.
+fn of_model<T: Tables + 'static>(
+    model: &'static str,
+    tables: impl Fn() -> T + Copy + 'static,
+) -> Vec<Contender> {
+    let contender = |codec| {
+        let chunks = move || Chunks::new(tables(), codec, DEFAULT_CHUNK);
+        Contender::ours(name(model, codec), chunks)
+    };
+    CODECS.into_iter().map(contender).collect()
 }
 
 fn name(model: &str, compression: Compression) -> String {
@@ -89,30 +71,26 @@ fn name(model: &str, compression: Compression) -> String {
 }
 
 /// Encodes and decodes captures in memory, on one thread.
-struct Chunks {
-    chunker: Chunker<Vec<u8>, Columns, HeapTables>,
+struct Chunks<T: Tables> {
+    chunker: Chunker<Vec<u8>, Columns, T>,
     most_events: u32,
     compressor: Compressor,
     decompressor: Decompressor,
-    tables: HeapTables,
+    decoder: EventDecoder,
 }
 
-impl Chunks {
-    fn new(shape: Shape, compression: Compression, cut: Cut) -> Result<Self> {
-        let tables = HeapTables::for_encoding(shape);
-        let chunker =
-            Chunker::new(vec![0; cut.storage()], Columns::new(), tables, Placement::GLIBC_64)
-                // The writer makes the checksum, of what is compressed.
-                .with_checksum(|_| 0);
+impl<T: Tables> Chunks<T> {
+    /// Chunks of at most so many bytes and events.
+    fn new(tables: T, compression: Compression, (bytes, events): (usize, u32)) -> Result<Self> {
+        let chunker = Chunker::new(vec![0; bytes], Columns::new(), tables, Placement::GLIBC_64)
+            // The writer makes the checksum, of what is compressed.
+            .with_checksum(|_| 0);
         Ok(Self {
             chunker,
-            most_events: match cut {
-                Cut::Bytes(_) => u32::MAX,
-                Cut::Events(events) => events,
-            },
+            most_events: events,
             compressor: Compressor::new(compression)?,
             decompressor: Decompressor::new(),
-            tables: HeapTables::for_decoding(shape),
+            decoder: EventDecoder::new(),
         })
     }
 
@@ -126,7 +104,7 @@ impl Chunks {
     }
 }
 
-impl Coder for Chunks {
+impl<T: Tables> Coder for Chunks<T> {
     fn encode(&mut self, trace: &Trace, out: &mut Vec<u8>) -> Result<()> {
         self.chunker.set_position(Default::default());
         let mut writer = CaptureWriter::new(out, false)?;
@@ -154,9 +132,7 @@ impl Coder for Chunks {
                 continue;
             }
             let chunk = self.decompressor.unpack(chunk)??;
-            for event in Decoder::new(&chunk, &mut self.tables)? {
-                out.events.push(event?);
-            }
+            self.decoder.decode(&chunk, |event| out.events.push(event))?;
         }
         Ok(())
     }
@@ -189,7 +165,7 @@ impl Coder for Capture {
     }
 
     fn decode(&mut self, bytes: &[u8], out: &mut Events) -> Result<()> {
-        parse(bytes, &mut Collector(&mut out.events))?;
+        parse_on(self.plan.threads, bytes, &mut Collector(&mut out.events))?;
         Ok(())
     }
 }
