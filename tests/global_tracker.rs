@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use heapwire::trace::capture::Trace;
 use heapwire::trace::replay::Replay;
 use heapwire::trace::source::{ChunkSource, Chunks};
-use heapwire::{
-    BinaryExport, GlobalTracker, IntegratedBinaryExporter, IntegratedConfig, TrackedHeap,
-};
+use heapwire::{GlobalTracker, IntegratedBinaryExporter, IntegratedConfig, TrackedHeap};
 use heapwire_core::{Event, EventKind, HeapObserver, NameKind};
 
 static TRACKER: GlobalTracker = GlobalTracker::new();
@@ -52,13 +50,17 @@ fn work(number: usize) -> &'static mut [u8] {
     vec![0; LEAKED].leak()
 }
 
+/// One of one thread: others would still free what is theirs when the tracker is started again.
+fn exporter() -> IntegratedBinaryExporter {
+    let mut config = IntegratedConfig::default();
+    config.parallel = None;
+    IntegratedBinaryExporter::new(config)
+}
+
 fn loaded(name: &str) -> (Trace, u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
-    // On one thread: others would still free what is theirs when the tracker is started again.
-    let mut config = IntegratedConfig::default();
-    config.parallel = None;
-    let mut exporter = IntegratedBinaryExporter::new(config);
+    let mut exporter = exporter();
     let result = exporter.export(&TRACKER, &path).expect("exports, and reads back");
     let file = std::fs::File::open(&path).expect("opens");
     let report = heapwire::validation::validate(file).expect("reads");
@@ -172,7 +174,7 @@ fn a_reallocation_recorded_late_does_not_make_a_capture_invalid() {
     RACING.stop();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("racing.bin");
-    BinaryExport::export_default(&RACING, &path).expect("exports, and reads back");
+    exporter().export(&RACING, &path).expect("exports, and reads back");
     let exporter = IntegratedBinaryExporter::new(IntegratedConfig::default());
     let events = exporter.load(&path).expect("loads").events().expect("decodes");
     let kinds: Vec<EventKind> = events.iter().take(4).map(|event: &Event| event.kind).collect();
@@ -183,7 +185,7 @@ fn a_reallocation_recorded_late_does_not_make_a_capture_invalid() {
 fn events_of(chunks: &Chunks) -> Vec<Event> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("snapshot.bin");
-    BinaryExport::export_default(chunks, &path).expect("exports, and reads back");
+    exporter().export(chunks, &path).expect("exports, and reads back");
     let exporter = IntegratedBinaryExporter::new(IntegratedConfig::default());
     exporter.load(&path).expect("loads").events().expect("decodes")
 }
