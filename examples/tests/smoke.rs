@@ -42,3 +42,9 @@ fn stream_large_file() {
     let printed = run(env!("CARGO_BIN_EXE_stream_large_file"), &[]);
     assert!(printed.contains("events: 1000000"), "{printed}");
 }
+
+#[test]
+fn custom_tracker() {
+    let printed = run(env!("CARGO_BIN_EXE_custom_tracker"), &[]);
+    assert!(printed.contains("retransmit holds 64 slots, 16384 bytes"), "{printed}");
+}

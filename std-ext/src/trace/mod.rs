@@ -1,5 +1,6 @@
 //! Traces on the desktop: what their parts are called, whether they are whole, what they answer.
 
+pub mod builder;
 pub mod capture;
 pub mod continuity;
 pub mod decode;

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Instant;
 
-use heapwire_core::{EventKind, NO_SITE, NameKind};
+use heapwire_core::{Event, EventKind, NO_SITE, NameKind};
 
-use super::chunks::ChunkLog;
 use super::names::Names;
+use super::session::with_session;
+use crate::trace::builder::ChunkBuilder;
 use crate::trace::source::{ChunkSource, Chunks};
 
 /// Records what it is told, from any thread, as sealed chunks: a few bytes an event, and a map of the
@@ -38,9 +40,9 @@ pub struct MemoryTracker {
 
 #[derive(Debug)]
 struct State {
-    log: ChunkLog,
+    started: Instant,
+    builder: ChunkBuilder,
     names: Names,
-    sizes: HashMap<usize, usize>,
     threads: HashMap<ThreadId, Thread>,
 }
 
@@ -52,6 +54,17 @@ struct Thread {
 }
 
 impl State {
+    /// Records what happens now, on this thread.
+    fn record(&mut self, kind: impl FnOnce(u32) -> EventKind) {
+        let Thread { number, site } = *self.thread();
+        let time = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.builder.push(&Event { time, thread: number, kind: kind(site) });
+    }
+
+    fn number(&mut self, kind: NameKind, text: &str) -> u32 {
+        self.names.number(&mut self.builder, kind, Cow::Owned(text.to_owned()))
+    }
+
     fn thread(&mut self) -> &mut Thread {
         let number = self.threads.len() as u32 + 1;
         let thread = thread::current().id();
@@ -63,11 +76,14 @@ impl MemoryTracker {
     /// A tracker that has recorded nothing.
     #[must_use]
     pub fn new() -> Self {
+        let mut builder = ChunkBuilder::new();
+        let defined = with_session(|session| builder.define(session));
+        debug_assert!(defined.is_ok(), "{defined:?}");
         Self {
             state: Mutex::new(State {
-                log: ChunkLog::new(),
+                started: Instant::now(),
+                builder,
                 names: Names::default(),
-                sizes: HashMap::new(),
                 threads: HashMap::new(),
             }),
         }
@@ -75,52 +91,36 @@ impl MemoryTracker {
 
     /// Records that a block of `size` bytes was allocated at `ptr`.
     pub fn track_allocation(&self, ptr: usize, size: usize) {
-        let state = &mut *self.lock();
-        let Thread { number, site } = *state.thread();
-        state.sizes.insert(ptr, size);
-        let kind = EventKind::Alloc { address: ptr as u64, size: size as u64, site };
-        state.log.record(number, kind, 0);
+        let (address, size) = (ptr as u64, size as u64);
+        self.lock().record(|site| EventKind::Alloc { address, size, site });
     }
 
     /// Records that the block at `old` was resized to `size` bytes and is at `ptr` now.
     pub fn track_reallocation(&self, old: usize, ptr: usize, size: usize) {
-        let state = &mut *self.lock();
-        let Thread { number, site } = *state.thread();
-        let freed = state.sizes.remove(&old).unwrap_or(0);
-        state.sizes.insert(ptr, size);
         let (old, address, size) = (old as u64, ptr as u64, size as u64);
-        let kind = EventKind::Realloc { old, address, size, site };
-        state.log.record(number, kind, freed as u64);
+        self.lock().record(|site| EventKind::Realloc { old, address, size, site });
     }
 
     /// Records that the block at `ptr` was freed.
     pub fn track_deallocation(&self, ptr: usize) {
-        let state = &mut *self.lock();
-        let Thread { number, site } = *state.thread();
-        let freed = state.sizes.remove(&ptr).unwrap_or(0);
-        let kind = EventKind::Free { address: ptr as u64, site };
-        state.log.record(number, kind, freed as u64);
+        let address = ptr as u64;
+        self.lock().record(|site| EventKind::Free { address, site });
     }
 
     /// Names the variable that owns the block at `ptr`, and its type.
     pub fn associate_var(&self, ptr: usize, var_name: &str, type_name: &str) {
-        let state = &mut *self.lock();
-        let Thread { number, .. } = *state.thread();
-        let mut name = |kind, text: &str| {
-            state.names.number(&mut state.log, kind, Cow::Owned(text.to_owned()))
-        };
-        let variable = name(NameKind::Variable, var_name);
-        let type_name = name(NameKind::Type, type_name);
-        let kind = EventKind::Name { address: ptr as u64, variable, type_name };
-        state.log.record(number, kind, 0);
+        let address = ptr as u64;
+        let mut state = self.lock();
+        let variable = state.number(NameKind::Variable, var_name);
+        let type_name = state.number(NameKind::Type, type_name);
+        state.record(|_| EventKind::Name { address, variable, type_name });
     }
 
     /// Enters a scope: until the guard is dropped, what this thread records comes from the site of
     /// this name. Scopes nest.
     pub fn scope(&self, name: &str) -> MemoryScope<'_> {
-        let state = &mut *self.lock();
-        let text = Cow::Owned(name.to_owned());
-        let site = state.names.number(&mut state.log, NameKind::Scope, text);
+        let mut state = self.lock();
+        let site = state.number(NameKind::Scope, name);
         let former = std::mem::replace(&mut state.thread().site, site);
         MemoryScope { tracker: self, former }
     }
@@ -128,7 +128,7 @@ impl MemoryTracker {
     /// Events recorded so far.
     #[must_use]
     pub fn event_count(&self) -> u64 {
-        self.lock().log.events()
+        self.lock().builder.event_count()
     }
 
     /// A thread that panicked while it recorded left at worst its own event half-counted.
@@ -145,7 +145,7 @@ impl Default for MemoryTracker {
 
 impl ChunkSource for MemoryTracker {
     fn snapshot(&self) -> Chunks {
-        self.lock().log.snapshot()
+        self.lock().builder.snapshot()
     }
 }
 

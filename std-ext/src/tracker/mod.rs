@@ -1,6 +1,6 @@
 //! Trackers: they record what a program does with its heap, as sealed chunks.
 
-mod chunks;
 pub(crate) mod global;
 pub(crate) mod memory;
 mod names;
+mod session;

@@ -1,11 +1,12 @@
-//! Numbers for names, given once and defined in the log.
+//! Numbers for names, given once and defined in a builder.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use heapwire_core::{Definition, Name, NameKind};
 
-use super::chunks::{ChunkLog, shorten};
+use super::session::shorten;
+use crate::trace::builder::ChunkBuilder;
 
 /// The names that a tracker has numbered, each kind from 1.
 #[derive(Clone, Debug, Default)]
@@ -15,11 +16,11 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The number of a name; a new one is defined in `log`. Names beyond
+    /// The number of a name; a new one is defined in `builder`. Names beyond
     /// [`MAX_TEXT`](heapwire_core::format::MAX_TEXT) bytes are cut there.
     pub(super) fn number(
         &mut self,
-        log: &mut ChunkLog,
+        builder: &mut ChunkBuilder,
         kind: NameKind,
         text: Cow<'static, str>,
     ) -> u32 {
@@ -30,7 +31,9 @@ impl Names {
         let last = self.last.entry(kind).or_default();
         *last += 1;
         let id = *last;
-        log.define(&Definition::Name(Name { kind, id, text: shorten(&key.1) }));
+        let name = Name { kind, id, text: shorten(&key.1) };
+        let defined = builder.define(&Definition::Name(name));
+        debug_assert!(defined.is_ok(), "{defined:?}");
         self.numbers.insert(key, id);
         id
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use heapwire_core::{Definition, Name, NameKind, Node};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::tracker::chunks::shorten;
+use crate::tracker::session::shorten;
 
 /// Threads that look up different nodes seldom meet.
 const SHARDS: usize = 64;

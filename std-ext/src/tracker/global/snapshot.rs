@@ -1,16 +1,16 @@
 //! All that was recorded up to one moment, taken while threads go on recording.
 
-use std::sync::Arc;
 use std::thread;
 
-use heapwire_core::{ChunkHeader, Event, Pushed};
+use heapwire_core::{ChunkHeader, Definition, Event};
 
 use super::GlobalTracker;
 use super::log::Reader;
 use crate::error::Result;
+use crate::trace::builder::ChunkBuilder;
 use crate::trace::merge::{Merge, Merged, Streams};
 use crate::trace::source::Chunks;
-use crate::tracker::chunks::{DefinitionQueue, new_chunker, seal, with_session};
+use crate::tracker::session::with_session;
 
 /// The logs of all slots up to a moment.
 struct Logs<'a> {
@@ -54,8 +54,7 @@ impl GlobalTracker {
     /// recording, so what happened later is left out: an event could be in without the one that it follows
     /// from.
     pub(super) fn chunks(&self) -> Chunks {
-        let mut chunks = Chunks::new();
-        let Some(clock) = self.clock.get() else { return chunks };
+        let Some(clock) = self.clock.get() else { return Chunks::new() };
         let moment = clock.now();
         self.await_reallocations(moment);
         let streams = self.slots.iter().map(|(_, slot)| {
@@ -64,35 +63,24 @@ impl GlobalTracker {
         });
         let logs = Logs { streams: streams.collect(), moment };
 
-        let mut chunker = new_chunker();
-        let mut keep = |chunk: Option<Arc<[u8]>>| {
-            let whole = chunk.map_or(Ok(()), |chunk| chunks.push(chunk));
-            debug_assert!(whole.is_ok(), "{whole:?}");
-        };
+        let mut builder = ChunkBuilder::new();
         // Only now, since every site of an event that is to be read is defined by then.
-        let mut definitions = DefinitionQueue::default();
-        with_session(|session| keep(definitions.push(session, &chunker)));
-        self.sites.for_each(|site| keep(definitions.push(site, &chunker)));
-        keep(definitions.seal(&chunker));
+        let mut define = |definition: &Definition<'_>| {
+            let defined = builder.define(definition);
+            debug_assert!(defined.is_ok(), "{defined:?}");
+        };
+        with_session(&mut define);
+        self.sites.for_each(&mut define);
 
         let merged = Merge::new(logs, clock.ticks_in_a_microsecond()).for_each(|merged| {
             if let Merged::Event(event, freed) = merged {
                 let event = Event { time: clock.microseconds(event.time), ..event };
-                let mut pushed = chunker.push(&event, freed);
-                if pushed == Pushed::Full {
-                    keep(seal(&mut chunker));
-                    pushed = chunker.push(&event, freed);
-                }
-                if pushed != Pushed::Written {
-                    chunker.lose(&event.kind, freed);
-                }
+                builder.push_freeing(&event, freed);
             }
             Ok(())
         });
         debug_assert!(merged.is_ok(), "{merged:?}");
-        keep(seal(&mut chunker));
-        chunks.set_positions(Some(vec![chunker.position()]));
-        chunks
+        builder.finish()
     }
 
     /// Waits until all reallocations that began before `then` are recorded: what they left behind may
