@@ -41,7 +41,9 @@
 //!
 //! | you want to | see |
 //! |---|---|
+//! | begin | the [`handbook`] |
 //! | record by hand, or a whole program | [`MemoryTracker`], [`GlobalTracker`] with [`TrackedHeap`] |
+//! | write a tracker of your own | [`trace::builder`], [`trace::source`] |
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
@@ -60,6 +62,8 @@ mod config;
 pub mod convert;
 mod error;
 mod facade;
+#[doc = include_str!("../HANDBOOK.md")]
+pub mod handbook {}
 pub mod io;
 pub mod pipeline;
 pub mod plan;
