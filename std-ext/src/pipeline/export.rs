@@ -8,7 +8,7 @@ use heapwire_core::StreamPosition;
 use super::encode::TraceEncoder;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
-use crate::io::codec::Compressor;
+use crate::io::selection::CompressionReport;
 use crate::plan::CapturePlan;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
@@ -16,12 +16,14 @@ use crate::trace::merge::{Part, for_each_part};
 use crate::trace::source::Chunks;
 
 /// What an export did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Events in the capture.
     pub events: u64,
     /// The capture's length in bytes.
     pub bytes_written: u64,
+    /// How its chunks were compressed.
+    pub compression: CompressionReport,
 }
 
 /// Writes all chunks to `out`.
@@ -34,13 +36,13 @@ pub fn export<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(
     if events == 0 {
         return Err(BinaryExportError::NoDataToExport);
     }
-    let (out, bytes_written) = match chunks.positions() {
+    let (out, bytes_written, compression) = match chunks.positions() {
         Some(positions) if chunks.longest() <= plan.chunk_size => {
             move_chunks(chunks, positions, out, plan)?
         }
         _ => encode_anew(chunks, out, plan)?,
     };
-    Ok((out, Exported { events, bytes_written }))
+    Ok((out, Exported { events, bytes_written, compression }))
 }
 
 fn move_chunks<W: Write>(
@@ -48,18 +50,25 @@ fn move_chunks<W: Write>(
     positions: &[StreamPosition],
     out: W,
     plan: &CapturePlan,
-) -> Result<(W, u64)> {
+) -> Result<(W, u64, CompressionReport)> {
     let writing = || BinaryExportError::stream("write the capture");
     let mut writer = CaptureWriter::new(out, plan.chunked).map_err(writing())?;
-    let mut compressor = Compressor::new(plan.compression)?;
+    let mut compressor = plan.compressor()?;
+    let mut report = CompressionReport::default();
     chunks.for_each(|chunk| {
         let packed = compressor.pack(&chunk.header, chunk.payload)?;
+        report.count(&packed);
         writer.write_chunk(&packed.header, &packed.payload).map_err(writing())
     })?;
-    writer.finish(positions).map_err(writing())
+    let (out, length) = writer.finish(positions).map_err(writing())?;
+    Ok((out, length, report))
 }
 
-fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, u64)> {
+fn encode_anew<W: Write>(
+    chunks: &Chunks,
+    out: W,
+    plan: &CapturePlan,
+) -> Result<(W, u64, CompressionReport)> {
     let mut encoder = TraceEncoder::new(out, *plan)?;
     let mut continuity = Continuity::new();
     let is_merged = chunks.has_several_streams();
@@ -83,5 +92,5 @@ fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<
     if let Some([position]) = chunks.positions() {
         encoder.stand(position.totals);
     }
-    encoder.finish()
+    encoder.finish_with_report()
 }
