@@ -52,6 +52,22 @@ pub struct Balancing {
     pub stealing: bool,
 }
 
+/// Threads that work together, and who of them gets what. A number of threads alone leaves that to
+/// whichever is idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// How many, the caller's included; at least 1.
+    pub threads: usize,
+    /// Which of them gets what.
+    pub balancing: Balancing,
+}
+
+impl From<usize> for Workers {
+    fn from(threads: usize) -> Self {
+        Self { threads, balancing: Balancing::default() }
+    }
+}
+
 impl Default for Balancing {
     /// Whichever is idle.
     fn default() -> Self {
@@ -186,6 +202,18 @@ pub struct ParsePlan {
     pub threads: usize,
     /// Which of them gets what.
     pub balancing: Balancing,
+}
+
+impl From<&CapturePlan> for Workers {
+    fn from(plan: &CapturePlan) -> Self {
+        Self { threads: plan.threads, balancing: plan.balancing }
+    }
+}
+
+impl From<&ParsePlan> for Workers {
+    fn from(plan: &ParsePlan) -> Self {
+        Self { threads: plan.threads, balancing: plan.balancing }
+    }
 }
 
 impl TryFrom<&ParserConfig> for ParsePlan {

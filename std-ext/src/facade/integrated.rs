@@ -48,7 +48,7 @@ impl IntegratedBinaryExporter {
             && let Some(written) =
                 file.read_back().map_err(BinaryExportError::io("read back", path))?
         {
-            check_written(plan.threads, written, &exported).map_err(in_file(path))?;
+            check_written(&plan, written, &exported).map_err(in_file(path))?;
         }
         let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
         let Exported { events, compression, .. } = exported;

@@ -251,7 +251,7 @@ impl<W: Write> TraceEncoder<W> {
         #[cfg(feature = "parallel")]
         {
             self.is_collected =
-                self.others.as_ref().is_some_and(|others| !others.ordered.is_full());
+                self.others.as_ref().is_some_and(|others| !others.ordered.is_callers_turn());
         }
         if !self.is_collected {
             self.encoder.begin(self.batch.position);
@@ -275,7 +275,10 @@ impl<W: Write> TraceEncoder<W> {
                 true => ordered.hand_in(batch),
                 false => ordered.hand_in_done(batch),
             }
-            while let Some(mut done) = ordered.take_done() {
+            while let Some(mut done) = match ordered.is_overfull() {
+                true => ordered.take(&mut self.encoder),
+                false => ordered.take_done(),
+            } {
                 write(&mut done, &mut self.writer, &mut self.position, &mut self.compression)?;
                 spare.push(done);
             }
@@ -356,7 +359,7 @@ impl Others {
             return Ok(None);
         }
         let encoders = (1..plan.threads).map(|_| BatchEncoder::new(plan));
-        let ordered = Ordered::new(encoders.collect::<Result<_>>()?)?;
+        let ordered = Ordered::new(encoders.collect::<Result<_>>()?, plan.balancing)?;
         Ok(Some(Self { ordered, spare: Vec::new() }))
     }
 }
