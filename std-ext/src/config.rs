@@ -4,6 +4,8 @@
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct IntegratedConfig {
+    /// What of a source is exported.
+    pub collection: CollectionConfig,
     /// How events become chunks.
     pub processing: ProcessingConfig,
     /// How chunks become smaller.
@@ -12,6 +14,23 @@ pub struct IntegratedConfig {
     pub parallel: Option<ParallelConfig>,
     /// What is written.
     pub output_format: OutputFormat,
+}
+
+/// What of a source is exported besides allocations, reallocations, frees and failures, which always
+/// are. Everything by default: what a tracker holds is then moved as it is; with something left out it
+/// is encoded anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CollectionConfig {
+    /// Which variable, of which type, is in a block.
+    pub names: bool,
+    /// The tree of call stacks. Without it sites keep their numbers, so that blocks of one site can
+    /// still be told from those of others.
+    pub call_stacks: bool,
+    /// Gauges: numbers over time.
+    pub gauges: bool,
+    /// Marks: moments that the program named.
+    pub marks: bool,
 }
 
 /// How events become chunks.
@@ -24,6 +43,12 @@ pub struct ProcessingConfig {
     pub chunk_size: usize,
     /// Read the file back, before it takes its place, and compare it with what was exported.
     pub validate_data: bool,
+    /// The most memory in bytes that an export may allocate, beyond what its source holds already.
+    /// It is worked out before anything is allocated, and so is what the system has left for this
+    /// process, where it tells (Linux): an export that needs more than either is
+    /// [`OutOfMemory`](crate::BinaryExportError::OutOfMemory). By default only the system's counts.
+    /// Stacks of threads are not counted.
+    pub max_memory_usage: usize,
 }
 
 /// How much of the past predicts the next event: the more, the fewer bytes it takes, and the more
@@ -48,6 +73,17 @@ pub struct CompressionConfig {
     pub algorithm: CompressionAlgorithm,
     /// How hard it tries: 1 to 22 for Zstd; LZ4 and none have no levels.
     pub level: i32,
+    /// Choose for each chunk by samples of it: no codec where none makes it smaller, and a cheaper one
+    /// where it does about as well. Never a costlier one: algorithm and level say how much effort
+    /// compression is worth at most. [`ExportResult::compression`](crate::ExportResult::compression)
+    /// says what was chosen and why. The choice depends on the data alone, so the same data makes the
+    /// same file.
+    ///
+    /// - With LZ4 the aim is speed: it is used where it takes an eighth off the sample.
+    /// - With Zstd up to level 15 the aim is a balance: the level goes up, from 1 over 3, 6 and 9, as
+    ///   long as the next takes another sixty-fourth off the sample.
+    /// - With Zstd from level 16 on the aim is size: the level stays.
+    pub auto_select: bool,
 }
 
 /// Compression algorithms.
@@ -66,8 +102,30 @@ pub enum CompressionAlgorithm {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParallelConfig {
-    /// How many threads work, the caller's included; 0 for as many as there are processors, up to 16.
+    /// How many threads work, the caller's included; 0 for as many as there are processors, up to 16,
+    /// and fewer where [`ProcessingConfig::max_memory_usage`] has no room for so many.
     pub worker_threads: usize,
+    /// Whether a thread with nothing to do takes work that was given to another.
+    pub enable_work_stealing: bool,
+    /// Which thread gets the next batch of events, or the next chunk to be read.
+    pub load_balancing: LoadBalancingStrategy,
+}
+
+/// Which thread gets the next piece of work. Any of them gives the same bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LoadBalancingStrategy {
+    /// None in particular: whichever is idle first takes the oldest piece there is. The best when
+    /// pieces differ or when processors have other work too; the recommended default. Needs
+    /// [`ParallelConfig::enable_work_stealing`].
+    #[default]
+    WorkStealing,
+    /// Each in turn. Without work stealing, which thread does what is the same in every run: for
+    /// measuring and for finding faults. One slow piece or busy processor delays the others.
+    RoundRobin,
+    /// The one with the fewest pieces to do. Without work stealing it is better than in turn when pieces
+    /// differ.
+    LeastLoaded,
 }
 
 /// What is written.
@@ -84,10 +142,11 @@ pub enum OutputFormat {
 }
 
 impl IntegratedConfig {
-    /// Speed first: the fast model, LZ4, all processors, no reading back.
+    /// Speed first: the fast model, LZ4 where it pays, all processors, no reading back.
     #[must_use]
     pub fn high_performance() -> Self {
         Self {
+            collection: CollectionConfig::default(),
             processing: ProcessingConfig {
                 model: ModelSize::Fast,
                 validate_data: false,
@@ -99,11 +158,12 @@ impl IntegratedConfig {
         }
     }
 
-    /// Little memory: chunks of 64 KiB, one thread.
+    /// Little memory: chunks of 64 KiB, one thread, Zstd.
     #[must_use]
     pub fn memory_efficient() -> Self {
         let chunk_size = 64 * 1024;
         Self {
+            collection: CollectionConfig::default(),
             processing: ProcessingConfig { chunk_size, ..ProcessingConfig::default() },
             compression: CompressionConfig::balanced(),
             parallel: None,
@@ -115,6 +175,7 @@ impl IntegratedConfig {
     #[must_use]
     pub fn balanced() -> Self {
         Self {
+            collection: CollectionConfig::default(),
             processing: ProcessingConfig::default(),
             compression: CompressionConfig::balanced(),
             parallel: Some(ParallelConfig::default()),
@@ -129,30 +190,42 @@ impl Default for IntegratedConfig {
     }
 }
 
-impl Default for ProcessingConfig {
-    /// The dense model, chunks of 256 KiB, read back after writing.
+impl Default for CollectionConfig {
+    /// Everything.
     fn default() -> Self {
-        Self { model: ModelSize::Dense, chunk_size: 256 * 1024, validate_data: true }
+        Self { names: true, call_stacks: true, gauges: true, marks: true }
+    }
+}
+
+impl Default for ProcessingConfig {
+    /// The dense model, chunks of 256 KiB, read back after writing, as much memory as there is.
+    fn default() -> Self {
+        Self {
+            model: ModelSize::Dense,
+            chunk_size: 256 * 1024,
+            validate_data: true,
+            max_memory_usage: usize::MAX,
+        }
     }
 }
 
 impl CompressionConfig {
-    /// LZ4.
+    /// LZ4, where it pays.
     #[must_use]
     pub fn fast() -> Self {
-        Self { algorithm: CompressionAlgorithm::Lz4, level: 1 }
+        Self { algorithm: CompressionAlgorithm::Lz4, level: 1, auto_select: true }
     }
 
-    /// Zstd, level 3.
+    /// Zstd, up to level 3.
     #[must_use]
     pub fn balanced() -> Self {
-        Self { algorithm: CompressionAlgorithm::Zstd, level: 3 }
+        Self { algorithm: CompressionAlgorithm::Zstd, level: 3, auto_select: true }
     }
 
     /// Zstd, level 19.
     #[must_use]
     pub fn max_compression() -> Self {
-        Self { algorithm: CompressionAlgorithm::Zstd, level: 19 }
+        Self { algorithm: CompressionAlgorithm::Zstd, level: 19, auto_select: false }
     }
 }
 
@@ -163,9 +236,13 @@ impl Default for CompressionConfig {
 }
 
 impl Default for ParallelConfig {
-    /// As many threads as there are processors.
+    /// As many threads as there are processors; whichever is idle takes the next piece of work.
     fn default() -> Self {
-        Self { worker_threads: 0 }
+        Self {
+            worker_threads: 0,
+            enable_work_stealing: true,
+            load_balancing: LoadBalancingStrategy::WorkStealing,
+        }
     }
 }
 

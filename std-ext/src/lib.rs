@@ -73,8 +73,8 @@ mod tracker;
 pub mod validation;
 
 pub use config::{
-    CompressionAlgorithm, CompressionConfig, IntegratedConfig, ModelSize, OutputFormat,
-    ParallelConfig, ParserConfig, ProcessingConfig,
+    CollectionConfig, CompressionAlgorithm, CompressionConfig, IntegratedConfig,
+    LoadBalancingStrategy, ModelSize, OutputFormat, ParallelConfig, ParserConfig, ProcessingConfig,
 };
 pub use error::{BinaryExportError, Result};
 pub use facade::{
@@ -82,6 +82,7 @@ pub use facade::{
 };
 pub use heapwire_core;
 pub use heapwire_core::TrackedHeap;
+pub use io::selection::{ChosenCompression, CompressionReport};
 pub use tracker::global::{GlobalScope, GlobalTracker};
 pub use tracker::memory::{MemoryScope, MemoryTracker};
 pub use validation::validate_binary_file;

@@ -4,10 +4,11 @@ use heapwire_core::Shape;
 use heapwire_core::format::MAX_CHUNK;
 
 use crate::config::{
-    CompressionAlgorithm, IntegratedConfig, ModelSize, OutputFormat, ParserConfig,
+    CollectionConfig, CompressionAlgorithm, IntegratedConfig, LoadBalancingStrategy, ModelSize,
+    OutputFormat, ParallelConfig, ParserConfig,
 };
 use crate::error::{BinaryExportError, Result};
-use crate::io::codec::Compression;
+use crate::io::codec::{Compression, Compressor};
 use crate::tables::shape_for_chunk;
 
 /// The smallest chunk of a capture, in bytes: columns need about a kilobyte to be worth their table.
@@ -30,10 +31,48 @@ pub struct CapturePlan {
     pub model: ModelSize,
     /// What makes chunks smaller.
     pub compression: Compression,
+    /// Whether samples of each chunk may choose something cheaper.
+    pub auto_select: bool,
     /// Threads that encode and compress, the caller's included; at least 1.
     pub threads: usize,
+    /// Which of them gets what.
+    pub balancing: Balancing,
     /// Whether to read the file back.
     pub read_back: bool,
+    /// What of the source is exported.
+    pub collection: CollectionConfig,
+}
+
+/// Which thread gets which piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balancing {
+    /// Which one gets the next.
+    pub strategy: LoadBalancingStrategy,
+    /// Whether a thread with nothing to do takes work that was given to another.
+    pub stealing: bool,
+}
+
+/// Threads that work together, and who of them gets what. A number of threads alone leaves that to
+/// whichever is idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// How many, the caller's included; at least 1.
+    pub threads: usize,
+    /// Which of them gets what.
+    pub balancing: Balancing,
+}
+
+impl From<usize> for Workers {
+    fn from(threads: usize) -> Self {
+        Self { threads, balancing: Balancing::default() }
+    }
+}
+
+impl Default for Balancing {
+    /// Whichever is idle.
+    fn default() -> Self {
+        Self { strategy: LoadBalancingStrategy::WorkStealing, stealing: true }
+    }
 }
 
 impl CapturePlan {
@@ -51,6 +90,14 @@ impl CapturePlan {
                 ..Shape::FAST
             },
             ModelSize::Dense => most,
+        }
+    }
+
+    /// What compresses chunks.
+    pub(crate) fn compressor(&self) -> Result<Compressor> {
+        match self.auto_select {
+            true => Compressor::choosing(self.compression),
+            false => Compressor::new(self.compression),
         }
     }
 }
@@ -73,14 +120,17 @@ impl TryFrom<&IntegratedConfig> for CapturePlan {
                 ),
             });
         }
-        let threads = config.parallel.as_ref().map_or(1, |parallel| parallel.worker_threads);
+        let (threads, balancing) = workers(config.parallel.as_ref())?;
         Ok(Self {
             chunk_size,
             chunked,
             model: config.processing.model,
             compression: compression(config)?,
-            threads: resolve_threads(threads)?,
+            auto_select: config.compression.auto_select,
+            threads,
+            balancing,
             read_back: config.processing.validate_data,
+            collection: config.collection,
         })
     }
 }
@@ -109,6 +159,22 @@ fn compression(config: &IntegratedConfig) -> Result<Compression> {
     }
 }
 
+/// How many threads work, the caller's included, and which of them gets what.
+fn workers(parallel: Option<&ParallelConfig>) -> Result<(usize, Balancing)> {
+    let Some(parallel) = parallel else { return Ok((1, Balancing::default())) };
+    let balancing =
+        Balancing { strategy: parallel.load_balancing, stealing: parallel.enable_work_stealing };
+    if balancing.strategy == LoadBalancingStrategy::WorkStealing && !balancing.stealing {
+        return Err(BinaryExportError::InvalidConfig {
+            field: "parallel.load_balancing",
+            reason: "is WorkStealing, but parallel.enable_work_stealing is false, \
+                     expected RoundRobin or LeastLoaded"
+                .to_owned(),
+        });
+    }
+    Ok((resolve_threads(parallel.worker_threads)?, balancing))
+}
+
 fn resolve_threads(threads: usize) -> Result<usize> {
     if threads > MAX_THREADS {
         return Err(BinaryExportError::InvalidConfig {
@@ -134,14 +200,28 @@ pub struct ParsePlan {
     pub salvage: bool,
     /// Threads that decode, the caller's included; at least 1.
     pub threads: usize,
+    /// Which of them gets what.
+    pub balancing: Balancing,
+}
+
+impl From<&CapturePlan> for Workers {
+    fn from(plan: &CapturePlan) -> Self {
+        Self { threads: plan.threads, balancing: plan.balancing }
+    }
+}
+
+impl From<&ParsePlan> for Workers {
+    fn from(plan: &ParsePlan) -> Self {
+        Self { threads: plan.threads, balancing: plan.balancing }
+    }
 }
 
 impl TryFrom<&ParserConfig> for ParsePlan {
     type Error = BinaryExportError;
 
     fn try_from(config: &ParserConfig) -> Result<Self> {
-        let threads = config.parallel.as_ref().map_or(1, |parallel| parallel.worker_threads);
-        Ok(Self { salvage: config.salvage, threads: resolve_threads(threads)? })
+        let (threads, balancing) = workers(config.parallel.as_ref())?;
+        Ok(Self { salvage: config.salvage, threads, balancing })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::io::capture_reader::{Completeness, Damage};
 use crate::io::index::{EndMark, Index, IndexEntry};
 use crate::pipeline::export::Exported;
 use crate::pipeline::parse::{CaptureVisitor, parse_on};
-use crate::plan::unasked_threads;
+use crate::plan::{Workers, unasked_threads};
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
 use crate::trace::position::Positions;
@@ -91,19 +91,23 @@ pub fn validate(input: impl Read) -> Result<ValidationReport> {
     validate_on(1, input)
 }
 
-/// The same with so many threads, which decode ahead.
-fn validate_on(threads: usize, input: impl Read) -> Result<ValidationReport> {
+/// The same with these threads, which decode ahead.
+fn validate_on(workers: impl Into<Workers>, input: impl Read) -> Result<ValidationReport> {
     let mut validator = Validator { exact: true, ..Validator::default() };
-    let completeness = parse_on(threads, input, &mut validator)?;
+    let completeness = parse_on(workers, input, &mut validator)?;
     validator.end(&completeness);
     let mut report = validator.report;
     report.is_valid = report.errors.is_empty();
     Ok(report)
 }
 
-/// Whether what was just written reads back, on so many threads, as what was exported.
-pub(crate) fn check_written(threads: usize, input: impl Read, exported: &Exported) -> Result<()> {
-    let report = validate_on(threads, input)?;
+/// Whether what was just written reads back, on these threads, as what was exported.
+pub(crate) fn check_written(
+    workers: impl Into<Workers>,
+    input: impl Read,
+    exported: &Exported,
+) -> Result<()> {
+    let report = validate_on(workers, input)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }

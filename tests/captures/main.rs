@@ -9,6 +9,7 @@ mod hostile;
 mod matrix;
 mod memory;
 mod noisy_line;
+mod ratios;
 mod sizes;
 mod splits;
 mod trackers;

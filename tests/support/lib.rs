@@ -12,9 +12,9 @@ use heapwire::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use heapwire::io::codec::Compression;
 use heapwire::pipeline::encode::TraceEncoder;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
-use heapwire::plan::CapturePlan;
+use heapwire::plan::{Balancing, CapturePlan};
 use heapwire::trace::Item;
-use heapwire::{BinaryExportError, ModelSize};
+use heapwire::{BinaryExportError, CollectionConfig, ModelSize};
 use heapwire_core::{ChunkKind, Codec, Definition, Event};
 
 /// What a trace holds: the set of its definitions, each as a line of text, and its events in order.
@@ -80,8 +80,17 @@ pub fn line(definition: &Definition<'_>) -> String {
 /// A plan for one thread.
 #[must_use]
 pub fn plan(chunk_size: usize, compression: Compression) -> CapturePlan {
-    let (model, chunked) = (ModelSize::Dense, false);
-    CapturePlan { chunk_size, chunked, model, compression, threads: 1, read_back: false }
+    CapturePlan {
+        chunk_size,
+        chunked: false,
+        model: ModelSize::Dense,
+        compression,
+        auto_select: false,
+        threads: 1,
+        balancing: Balancing::default(),
+        read_back: false,
+        collection: CollectionConfig::default(),
+    }
 }
 
 /// Zstd as the default configuration has it.

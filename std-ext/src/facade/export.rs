@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::IntegratedBinaryExporter;
 use crate::config::IntegratedConfig;
 use crate::error::Result;
+use crate::io::selection::CompressionReport;
 use crate::trace::source::ChunkSource;
 
 /// Exports with the default configuration.
@@ -20,6 +21,8 @@ pub struct ExportResult {
     pub bytes_written: u64,
     /// Events in it.
     pub events: u64,
+    /// What its chunks were compressed with, and why.
+    pub compression: CompressionReport,
     /// How long it took, reading back included.
     pub elapsed: Duration,
 }

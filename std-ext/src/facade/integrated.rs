@@ -7,7 +7,7 @@ use super::{BinaryDataParser, ExportResult};
 use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::io::atomic_file::AtomicFile;
-use crate::pipeline::export::export;
+use crate::pipeline::export::{Exported, export};
 use crate::plan::CapturePlan;
 use crate::trace::capture::Trace;
 use crate::trace::source::ChunkSource;
@@ -48,10 +48,11 @@ impl IntegratedBinaryExporter {
             && let Some(written) =
                 file.read_back().map_err(BinaryExportError::io("read back", path))?
         {
-            check_written(plan.threads, written, &exported).map_err(in_file(path))?;
+            check_written(&plan, written, &exported).map_err(in_file(path))?;
         }
         let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
-        Ok(ExportResult { bytes_written, events: exported.events, elapsed: started.elapsed() })
+        let Exported { events, compression, .. } = exported;
+        Ok(ExportResult { bytes_written, events, compression, elapsed: started.elapsed() })
     }
 
     /// Reads a capture whole into memory, on as many threads as the configuration has: what it is, the

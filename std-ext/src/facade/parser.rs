@@ -11,7 +11,7 @@ use crate::config::ParserConfig;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
 use crate::pipeline::parse::{CaptureVisitor, damaged, parse_on};
-use crate::plan::ParsePlan;
+use crate::plan::{ParsePlan, Workers};
 use crate::trace::Item;
 use crate::trace::capture::Trace;
 use crate::trace::continuity::{Follows, Gap};
@@ -82,7 +82,8 @@ impl BinaryDataParser {
             gaps: Vec::new(),
             damage: Vec::new(),
         };
-        let completeness = parse_on(collector.plan.threads, input, &mut collector)?;
+        let workers = Workers::from(&collector.plan);
+        let completeness = parse_on(workers, input, &mut collector)?;
         let Collector { plan, mut trace, mut stats, gaps, damage } = collector;
         let positions = match &completeness {
             Completeness::Complete(end) => Some(end.streams.clone()),

@@ -6,11 +6,12 @@ use heapwire_core::{
     COLUMN_COUNT, Chunk, ChunkError, ChunkHeader, ChunkKind, Codec, Layout, varint,
 };
 
+use super::selection::{Choice, candidates, choose};
 use super::varints::{put, take};
 use crate::error::{BinaryExportError, Result};
 
 /// Which codec, and how hard it tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
     /// None at all.
     None,
@@ -35,6 +36,16 @@ impl Compression {
     }
 }
 
+impl std::fmt::Display for Compression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("no codec"),
+            Self::Lz4 => f.write_str("LZ4"),
+            Self::Zstd { level } => write!(f, "Zstd {level}"),
+        }
+    }
+}
+
 /// A chunk ready to be written: its header says how the payload is compressed.
 #[derive(Clone, Debug)]
 pub struct Packed {
@@ -42,13 +53,23 @@ pub struct Packed {
     pub header: ChunkHeader,
     /// Its payload as stored.
     pub payload: Vec<u8>,
+    /// Bytes of the payload before compression.
+    pub uncompressed: usize,
+    /// What it is compressed with, and why.
+    pub choice: Choice,
 }
 
 /// Compresses chunk after chunk with the same contexts.
 pub struct Compressor {
+    aim: Compression,
+    /// What is in use.
     compression: Compression,
+    /// What samples decide between, the cheapest first; empty when nothing is to be decided.
+    candidates: Vec<Compression>,
     #[cfg(feature = "zstd")]
     zstd: zstd::bulk::Compressor<'static>,
+    #[cfg(feature = "zstd")]
+    zstd_level: i32,
     scratch: Vec<u8>,
 }
 
@@ -66,11 +87,24 @@ impl Compressor {
     pub fn new(compression: Compression) -> Result<Self> {
         available(compression.codec())?;
         Ok(Self {
+            aim: compression,
             compression,
+            candidates: Vec::new(),
             #[cfg(feature = "zstd")]
-            zstd: new_zstd(compression)?,
+            zstd: new_zstd(zstd_level(compression))?,
+            #[cfg(feature = "zstd")]
+            zstd_level: zstd_level(compression),
             scratch: Vec::new(),
         })
+    }
+
+    /// A compressor that chooses for each chunk, by samples of it, something that costs no more than
+    /// `aim`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn choosing(aim: Compression) -> Result<Self> {
+        Ok(Self { candidates: candidates(aim), ..Self::new(aim)? })
     }
 
     /// Compresses the payload of a chunk that is not compressed yet.
@@ -78,8 +112,19 @@ impl Compressor {
     /// # Errors
     /// When the codec fails.
     pub fn pack(&mut self, header: &ChunkHeader, payload: &[u8]) -> Result<Packed> {
-        let codec = self.compression.codec();
-        let packed = match (codec, lanes(header, payload)) {
+        let lanes = lanes(header, payload);
+        let whole = [payload];
+        let parts = lanes.as_ref().map_or(&whole[..], |lanes| &lanes[..]);
+        let candidates = std::mem::take(&mut self.candidates);
+        let choice = choose(self.aim, &candidates, parts, |compression, sample| {
+            self.set(compression)?;
+            Ok(self.compress(sample)?.map_or(sample.len(), |()| self.scratch.len()))
+        });
+        self.candidates = candidates;
+        let choice = choice?;
+        self.set(choice.compression)?;
+        let codec = choice.compression.codec();
+        let packed = match (codec, lanes) {
             (Codec::None, _) => None,
             (_, Some(lanes)) => Some(self.pack_lanes(&lanes)?),
             (_, None) => self.compress(payload)?.map(|()| {
@@ -89,10 +134,33 @@ impl Compressor {
                 packed
             }),
         };
-        Ok(match packed.filter(|packed| packed.len() < payload.len()) {
-            Some(payload) => Packed { header: ChunkHeader { codec, ..*header }, payload },
-            None => Packed { header: *header, payload: payload.to_vec() },
+        let uncompressed = payload.len();
+        Ok(match packed.filter(|packed| choice.pays(uncompressed, packed.len())) {
+            Some(payload) => {
+                Packed { header: ChunkHeader { codec, ..*header }, payload, uncompressed, choice }
+            }
+            None => Packed {
+                header: *header,
+                payload: payload.to_vec(),
+                uncompressed,
+                choice: choice.stored(),
+            },
         })
+    }
+
+    /// Uses this from now on: the aim, or something cheaper.
+    fn set(&mut self, compression: Compression) -> Result<()> {
+        #[cfg(feature = "zstd")]
+        if let Compression::Zstd { level } = compression
+            && self.zstd_level != level
+        {
+            let parameter = zstd::zstd_safe::CParameter::CompressionLevel(level);
+            let set = self.zstd.set_parameter(parameter);
+            set.map_err(|error| codec_error("compress", "Zstd", error))?;
+            self.zstd_level = level;
+        }
+        self.compression = compression;
+        Ok(())
     }
 
     fn pack_lanes(&mut self, lanes: &[&[u8]; COLUMN_COUNT]) -> Result<Vec<u8>> {
@@ -139,11 +207,15 @@ impl Compressor {
 }
 
 #[cfg(feature = "zstd")]
-fn new_zstd(compression: Compression) -> Result<zstd::bulk::Compressor<'static>> {
-    let level = match compression {
+fn zstd_level(compression: Compression) -> i32 {
+    match compression {
         Compression::Zstd { level } => level,
         _ => zstd::DEFAULT_COMPRESSION_LEVEL,
-    };
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn new_zstd(level: i32) -> Result<zstd::bulk::Compressor<'static>> {
     let prepare = || {
         let mut compressor = zstd::bulk::Compressor::new(level)?;
         // The lane table has the length, and the chunk its own checksum.

@@ -6,4 +6,5 @@ pub mod capture_writer;
 pub mod codec;
 pub mod index;
 pub mod line;
+pub mod selection;
 mod varints;

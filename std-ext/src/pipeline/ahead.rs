@@ -11,6 +11,7 @@ use super::parse::{CaptureVisitor, end_chunk};
 use crate::error::Result;
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use crate::io::codec::Decompressor;
+use crate::plan::Workers;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
 use crate::trace::decode::{EventDecoder, for_each_item};
@@ -22,12 +23,13 @@ const WORTH_IT: std::ops::RangeInclusive<u32> = 256..=1 << 17;
 /// Reads the capture from `input` with so many threads, at least 2, and tells `visitor` all that is in
 /// it.
 pub(super) fn parse(
-    threads: usize,
+    Workers { threads, balancing }: Workers,
     input: impl Read,
     visitor: &mut impl CaptureVisitor,
 ) -> Result<Completeness> {
     let mut reader = CaptureReader::new(input)?;
-    let ordered: Ordered<Ahead> = Ordered::new((1..threads).map(|_| Tools::default()).collect())?;
+    let tools = (1..threads).map(|_| Tools::default());
+    let ordered: Ordered<Ahead> = Ordered::new(tools.collect(), balancing)?;
     let (mut tools, mut continuity) = (Tools::default(), Continuity::new());
     let mut spare: Vec<Ahead> = Vec::new();
     let end = loop {
@@ -45,7 +47,7 @@ pub(super) fn parse(
         };
         let mut next = spare.pop().unwrap_or_default();
         next.load(part, &mut continuity);
-        match next.is_worth_it() {
+        match next.is_worth_it() && !ordered.is_callers_turn() {
             true => ordered.hand_in(next),
             false => ordered.hand_in_done(next),
         }

@@ -50,7 +50,7 @@ impl BatchEncoder {
             Shape::FAST => AnyChunker::Fast(chunker(FastEncoding::new(), size)),
             other => AnyChunker::Other(chunker(HeapTables::for_encoding(other), size)),
         };
-        Ok(Self { chunker, compressor: Compressor::new(plan.compression)?, chunk_size: size })
+        Ok(Self { chunker, compressor: plan.compressor()?, chunk_size: size })
     }
 
     /// The next event comes after this position.

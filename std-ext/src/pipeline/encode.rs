@@ -15,6 +15,7 @@ use super::ordered::{Ordered, Work};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::{Compressor, Packed};
+use crate::io::selection::CompressionReport;
 use crate::plan::CapturePlan;
 use crate::trace::Item;
 use crate::trace::continuity::Gap;
@@ -49,6 +50,7 @@ pub struct TraceEncoder<W> {
     /// When the stream went on after a gap, as long as no event came since.
     resumed: Option<u64>,
     definitions: Definitions,
+    compression: CompressionReport,
 }
 
 /// Other threads than the caller's.
@@ -111,10 +113,8 @@ impl<W: Write> TraceEncoder<W> {
             live: LiveBlocks::new(),
             position: StreamPosition::default(),
             resumed: None,
-            definitions: Definitions {
-                payload: Vec::new(),
-                compressor: Compressor::new(plan.compression)?,
-            },
+            definitions: Definitions { payload: Vec::new(), compressor: plan.compressor()? },
+            compression: CompressionReport::default(),
             plan,
         })
     }
@@ -210,9 +210,19 @@ impl<W: Write> TraceEncoder<W> {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn finish(mut self) -> Result<(W, u64)> {
+    pub fn finish(self) -> Result<(W, u64)> {
+        self.finish_with_report().map(|(out, length, _)| (out, length))
+    }
+
+    /// Does what [`finish`](Self::finish) does, and returns how the chunks were compressed too.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish_with_report(mut self) -> Result<(W, u64, CompressionReport)> {
         self.interrupt()?;
-        self.writer.finish(&[self.position]).map_err(BinaryExportError::stream(WRITING))
+        let finished = self.writer.finish(&[self.position]);
+        let (out, length) = finished.map_err(BinaryExportError::stream(WRITING))?;
+        Ok((out, length, self.compression))
     }
 
     fn push_event(&mut self, event: &Event) -> Result<()> {
@@ -241,7 +251,7 @@ impl<W: Write> TraceEncoder<W> {
         #[cfg(feature = "parallel")]
         {
             self.is_collected =
-                self.others.as_ref().is_some_and(|others| !others.ordered.is_full());
+                self.others.as_ref().is_some_and(|others| !others.ordered.is_callers_turn());
         }
         if !self.is_collected {
             self.encoder.begin(self.batch.position);
@@ -265,13 +275,16 @@ impl<W: Write> TraceEncoder<W> {
                 true => ordered.hand_in(batch),
                 false => ordered.hand_in_done(batch),
             }
-            while let Some(mut done) = ordered.take_done() {
-                write(&mut done, &mut self.writer, &mut self.position)?;
+            while let Some(mut done) = match ordered.is_overfull() {
+                true => ordered.take(&mut self.encoder),
+                false => ordered.take_done(),
+            } {
+                write(&mut done, &mut self.writer, &mut self.position, &mut self.compression)?;
                 spare.push(done);
             }
             return Ok(());
         }
-        write(&mut self.batch, &mut self.writer, &mut self.position)
+        write(&mut self.batch, &mut self.writer, &mut self.position, &mut self.compression)
     }
 
     /// Waits until all completed batches are written.
@@ -279,7 +292,7 @@ impl<W: Write> TraceEncoder<W> {
         #[cfg(feature = "parallel")]
         if let Some(Others { ordered, spare }) = &mut self.others {
             while let Some(mut batch) = ordered.take(&mut self.encoder) {
-                write(&mut batch, &mut self.writer, &mut self.position)?;
+                write(&mut batch, &mut self.writer, &mut self.position, &mut self.compression)?;
                 spare.push(batch);
             }
         }
@@ -321,11 +334,13 @@ fn write<W: Write>(
     batch: &mut Batch,
     writer: &mut CaptureWriter<W>,
     position: &mut StreamPosition,
+    compression: &mut CompressionReport,
 ) -> Result<()> {
     if let Some(error) = batch.failure.take() {
         return Err(error);
     }
     for packed in batch.definitions.drain(..).chain(batch.packed.drain(..)) {
+        compression.count(&packed);
         let mut header = packed.header;
         header.sequence = position.sequence;
         if header.kind == ChunkKind::Events {
@@ -344,7 +359,7 @@ impl Others {
             return Ok(None);
         }
         let encoders = (1..plan.threads).map(|_| BatchEncoder::new(plan));
-        let ordered = Ordered::new(encoders.collect::<Result<_>>()?)?;
+        let ordered = Ordered::new(encoders.collect::<Result<_>>()?, plan.balancing)?;
         Ok(Some(Self { ordered, spare: Vec::new() }))
     }
 }

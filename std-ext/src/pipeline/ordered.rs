@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::config::LoadBalancingStrategy;
 use crate::error::{BinaryExportError, Result};
+use crate::plan::Balancing;
 
 /// Something to do that knows how, given tools.
 pub(super) trait Work: Debug + Send + 'static {
@@ -18,12 +20,13 @@ pub(super) trait Work: Debug + Send + 'static {
     fn run(&mut self, tools: &mut Self::Tools);
 }
 
-/// Hands work to a pool of threads, besides which the caller's own works too when it would wait.
+/// Hands work to a pool of threads, besides which the caller's own works too.
 #[derive(Debug)]
 pub(super) struct Ordered<W: Work> {
     queue: Arc<Queue<W>>,
     pool: ThreadPool,
-    most: usize,
+    workers: usize,
+    strategy: LoadBalancingStrategy,
 }
 
 #[derive(Debug)]
@@ -34,37 +37,68 @@ struct Queue<W: Work> {
 
 #[derive(Debug)]
 struct State<W: Work> {
-    /// Not begun, by number.
-    waiting: VecDeque<(usize, W)>,
+    /// Not begun, the oldest first.
+    waiting: VecDeque<Waiting<W>>,
     /// What is done, from the oldest piece of work that was not taken back on.
     done: VecDeque<Option<W>>,
     /// The number of that one.
     oldest: usize,
-    /// Those that no thread of the pool uses.
-    tools: Vec<W::Tools>,
+    /// The tools of each worker, `None` while it works. There are as many workers as threads in the
+    /// pool, though not always the same thread is the same worker.
+    tools: Vec<Option<W::Tools>>,
+    /// Whether a worker takes what was given to another.
+    stealing: bool,
+}
+
+#[derive(Debug)]
+struct Waiting<W> {
+    number: usize,
+    /// The worker that it was given to, if to one in particular.
+    worker: Option<usize>,
+    work: W,
+}
+
+/// How much may be under way with so many workers: each has one piece, and the next one to begin when it
+/// is done; not all end at once.
+pub(crate) const fn most_under_way(workers: usize) -> usize {
+    workers + workers.div_ceil(2)
+}
+
+/// How much may be done and wait for the oldest piece, if its worker is slow or held up.
+pub(crate) const fn most_done(workers: usize) -> usize {
+    4 * most_under_way(workers)
 }
 
 impl<W: Work> Ordered<W> {
     /// A pool of as many threads as tools, at least one.
-    pub(super) fn new(tools: Vec<W::Tools>) -> Result<Self> {
-        let threads = tools.len();
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    pub(super) fn new(tools: Vec<W::Tools>, balancing: Balancing) -> Result<Self> {
+        let workers = tools.len();
+        let pool = ThreadPoolBuilder::new().num_threads(workers).build();
         let pool = pool.map_err(|error| {
             BinaryExportError::stream("start the worker threads")(std::io::Error::other(error))
         })?;
-        let state = State { waiting: VecDeque::new(), done: VecDeque::new(), oldest: 0, tools };
+        let state = State {
+            waiting: VecDeque::new(),
+            done: VecDeque::new(),
+            oldest: 0,
+            tools: tools.into_iter().map(Some).collect(),
+            stealing: balancing.stealing,
+        };
         let queue = Queue { state: Mutex::new(state), one_is_done: Condvar::new() };
-        // Each thread has one, and the next one to begin when it is done; not all end at once.
-        let most = threads + threads.div_ceil(2);
-        Ok(Self { queue: Arc::new(queue), pool, most })
+        Ok(Self { queue: Arc::new(queue), pool, workers, strategy: balancing.strategy })
     }
 
     /// Hands in a piece of work.
     pub(super) fn hand_in(&self, work: W) {
         let mut state = self.queue.lock();
-        let number = state.oldest + state.done.len();
+        let number = state.next_number();
+        let worker = match self.strategy {
+            LoadBalancingStrategy::WorkStealing => None,
+            LoadBalancingStrategy::RoundRobin => Some(self.turn(number) % self.workers),
+            LoadBalancingStrategy::LeastLoaded => state.least_loaded(),
+        };
         state.done.push_back(None);
-        state.waiting.push_back((number, work));
+        state.waiting.push_back(Waiting { number, worker, work });
         drop(state);
         let queue = Arc::clone(&self.queue);
         self.pool.spawn(move || queue.work());
@@ -77,7 +111,37 @@ impl<W: Work> Ordered<W> {
 
     /// Whether all threads have enough to do while the caller does something of its own.
     pub(super) fn is_full(&self) -> bool {
-        self.queue.lock().done.len() >= self.most
+        self.queue.lock().done.len() >= most_under_way(self.workers)
+    }
+
+    /// Whether the next piece of work is the caller's own: in its turn, or when the others have enough
+    /// to do.
+    pub(super) fn is_callers_turn(&self) -> bool {
+        match self.strategy {
+            LoadBalancingStrategy::RoundRobin => self.is_its_turn(&self.queue.lock()),
+            _ => self.is_full(),
+        }
+    }
+
+    /// Whether the caller has to take something back before it goes on.
+    pub(super) fn is_overfull(&self) -> bool {
+        let state = self.queue.lock();
+        let most = match self.strategy {
+            LoadBalancingStrategy::RoundRobin if !self.is_its_turn(&state) => {
+                most_under_way(self.workers)
+            }
+            _ => most_done(self.workers),
+        };
+        state.done.len() >= most
+    }
+
+    fn is_its_turn(&self, state: &State<W>) -> bool {
+        self.turn(state.next_number()) == self.workers
+    }
+
+    /// Whose turn a piece of work is: a worker's, or at last the caller's.
+    fn turn(&self, number: usize) -> usize {
+        number % (self.workers + 1)
     }
 
     /// Takes back the oldest piece of work, if it is done.
@@ -86,14 +150,14 @@ impl<W: Work> Ordered<W> {
     }
 
     /// Takes back the oldest piece of work, done; `None` when there is none. Works with these tools
-    /// rather than wait.
+    /// rather than wait, if that may be.
     pub(super) fn take(&self, tools: &mut W::Tools) -> Option<W> {
         let mut state = self.queue.lock();
         while !state.done.is_empty() {
             if let Some(work) = state.take_done() {
                 return Some(work);
             }
-            match state.waiting.pop_front() {
+            match state.next_for(None) {
                 Some((number, mut work)) => {
                     drop(state);
                     work.run(tools);
@@ -118,6 +182,28 @@ impl<W: Work> Drop for Ordered<W> {
 }
 
 impl<W: Work> State<W> {
+    fn next_number(&self) -> usize {
+        self.oldest + self.done.len()
+    }
+
+    /// What this worker, or else the caller, does next: what was given to it or to none, before what was
+    /// given to another.
+    fn next_for(&mut self, worker: Option<usize>) -> Option<(usize, W)> {
+        let is_own = |waiting: &Waiting<W>| waiting.worker.is_none() || waiting.worker == worker;
+        let own = self.waiting.iter().position(is_own);
+        let at = own.or((self.stealing && !self.waiting.is_empty()).then_some(0))?;
+        self.waiting.remove(at).map(|Waiting { number, work, .. }| (number, work))
+    }
+
+    fn least_loaded(&self) -> Option<usize> {
+        let load = |worker: &usize| {
+            let works = self.tools.get(*worker).is_some_and(Option::is_none);
+            let waiting = self.waiting.iter().filter(|w| w.worker == Some(*worker)).count();
+            waiting + usize::from(works)
+        };
+        (0..self.tools.len()).min_by_key(load)
+    }
+
     fn take_done(&mut self) -> Option<W> {
         let work = self.done.front_mut()?.take()?;
         self.done.pop_front();
@@ -138,24 +224,41 @@ impl<W: Work> Queue<W> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a thread of the pool does for each piece of work that was handed in.
+    /// What a thread of the pool does whenever work was handed in: as an idle worker that there is some
+    /// for, it goes on until there is none.
     fn work(&self) {
         let mut state = self.lock();
-        let Some((number, mut work)) = state.waiting.pop_front() else { return };
-        // There are as many as threads.
-        let Some(mut tools) = state.tools.pop() else { return };
-        drop(state);
-        work.run(&mut tools);
-        let mut state = self.lock();
-        state.tools.push(tools);
-        state.put_done(number, work);
-        self.one_is_done.notify_all();
+        for worker in 0..state.tools.len() {
+            let Some(mut tools) = state.tools.get_mut(worker).and_then(Option::take) else {
+                continue;
+            };
+            while let Some((number, mut work)) = state.next_for(Some(worker)) {
+                drop(state);
+                work.run(&mut tools);
+                state = self.lock();
+                state.put_done(number, work);
+                self.one_is_done.notify_all();
+            }
+            if let Some(place) = state.tools.get_mut(worker) {
+                *place = Some(tools);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use LoadBalancingStrategy::{LeastLoaded, RoundRobin, WorkStealing};
+
     use super::*;
+
+    const BALANCINGS: [Balancing; 5] = [
+        Balancing { strategy: WorkStealing, stealing: true },
+        Balancing { strategy: RoundRobin, stealing: true },
+        Balancing { strategy: RoundRobin, stealing: false },
+        Balancing { strategy: LeastLoaded, stealing: true },
+        Balancing { strategy: LeastLoaded, stealing: false },
+    ];
 
     /// Squares a number, the slower the smaller it is.
     #[derive(Debug)]
@@ -174,14 +277,14 @@ mod tests {
 
     #[test]
     fn work_comes_back_in_order_and_done() {
-        for threads in [1, 2, 8] {
-            let ordered = Ordered::new(vec![0; threads]).unwrap();
+        for (threads, balancing) in [1, 2, 8].into_iter().flat_map(|n| BALANCINGS.map(|b| (n, b))) {
+            let ordered = Ordered::new(vec![0; threads], balancing).unwrap();
             let (mut next, mut own) = (0, 0);
             let mut check = |Square(square): Square| {
                 assert_eq!(square, next * next);
                 next += 1;
             };
-            for number in 0..1000 {
+            for number in 0..500 {
                 match number % 10 {
                     9 => ordered.hand_in_done(Square(number * number)),
                     _ => ordered.hand_in(Square(number)),
@@ -196,15 +299,109 @@ mod tests {
             while let Some(done) = ordered.take(&mut own) {
                 check(done);
             }
-            assert_eq!(next, 1000);
-            let theirs = ordered.queue.lock().tools.iter().sum::<u64>();
-            assert_eq!(own + theirs, 900);
+            assert_eq!(next, 500);
+            let state = ordered.queue.lock();
+            let theirs = state.tools.iter().flatten().sum::<u64>();
+            assert_eq!(own + theirs, 450, "{balancing:?}");
+            assert!(balancing.stealing || own == 0, "the caller takes what is another's");
+        }
+    }
+
+    /// Waits for the others at a barrier, so that who does what does not depend on time.
+    #[derive(Debug)]
+    struct Meet(Option<Arc<std::sync::Barrier>>);
+
+    impl Work for Meet {
+        type Tools = u64;
+
+        fn run(&mut self, worked: &mut u64) {
+            *worked += 1;
+            self.0.iter().for_each(|barrier| drop(barrier.wait()));
+        }
+    }
+
+    /// Two workers: the first is held up by its first piece until the caller lets it go. How many
+    /// of eight pieces each has done by then, and in the end.
+    fn shares(balancing: Balancing) -> [Vec<u64>; 2] {
+        let ordered = Ordered::new(vec![0; 2], balancing).unwrap();
+        let barrier = Arc::new(std::sync::Barrier::new(2));
+        ordered.hand_in(Meet(Some(Arc::clone(&barrier))));
+        while ordered.queue.lock().tools.iter().all(Option::is_some) {
+            std::thread::yield_now();
+        }
+        (1..8).for_each(|_| ordered.hand_in(Meet(None)));
+        // The other one goes on until there is nothing more that it may do.
+        let counts = || -> Vec<u64> {
+            ordered.queue.lock().tools.iter().map(|tools| tools.unwrap_or(0)).collect()
+        };
+        let is_own = |w: &Waiting<Meet>| balancing.stealing || w.worker != Some(0);
+        loop {
+            let state = ordered.queue.lock();
+            if !state.waiting.iter().any(is_own) && state.tools.iter().flatten().count() == 1 {
+                break;
+            }
+            drop(state);
+            std::thread::yield_now();
+        }
+        let held_up = counts();
+        barrier.wait();
+        while ordered.queue.lock().done.iter().any(Option::is_none) {
+            std::thread::yield_now();
+        }
+        while ordered.queue.lock().tools.iter().any(Option::is_none) {
+            std::thread::yield_now();
+        }
+        [held_up, counts()]
+    }
+
+    #[test]
+    fn a_worker_that_is_held_up_is_relieved_if_stealing_may_be() {
+        for balancing in BALANCINGS {
+            let [held_up, end] = shares(balancing);
+            let expected = match (balancing.strategy, balancing.stealing) {
+                (_, true) => [[0, 7], [1, 7]],
+                // Every third is the caller's, which here hands all in: 0, 2, 3, 5, 6 and 1, 4, 7.
+                (_, false) if balancing.strategy == RoundRobin => [[0, 3], [5, 3]],
+                // Which of two equals gets a piece depends on how far the other one is.
+                _ => {
+                    assert!(held_up[1] >= 4 && end[0] + end[1] == 8, "{held_up:?} {end:?}");
+                    continue;
+                }
+            };
+            assert_eq!([held_up, end], expected.map(Vec::from), "{balancing:?}");
         }
     }
 
     #[test]
+    fn in_turn_every_worker_and_the_caller_have_their_share() {
+        let balancing = Balancing { strategy: RoundRobin, stealing: false };
+        let ordered = Ordered::new(vec![0; 3], balancing).unwrap();
+        let mut own = 0;
+        for number in 0..400 {
+            match ordered.is_callers_turn() {
+                true => {
+                    let mut work = Square(number);
+                    work.run(&mut own);
+                    ordered.hand_in_done(work);
+                }
+                false => ordered.hand_in(Square(number)),
+            }
+            while ordered.is_overfull() {
+                ordered.take(&mut own).expect("some is under way");
+            }
+            assert!(ordered.queue.lock().done.len() <= most_done(3));
+        }
+        while ordered.take(&mut own).is_some() {}
+        while ordered.queue.lock().tools.iter().any(Option::is_none) {
+            std::thread::yield_now();
+        }
+        let theirs: Vec<u64> = ordered.queue.lock().tools.iter().flatten().copied().collect();
+        assert_eq!((own, theirs), (100, vec![100; 3]));
+    }
+
+    #[test]
     fn what_was_not_begun_is_dropped_with_the_queue() {
-        let ordered = Ordered::new(vec![0; 1]).unwrap();
+        let ordered = Ordered::new(vec![0; 1], Balancing::default()).unwrap();
         (0..100).for_each(|number| ordered.hand_in(Square(number)));
         drop(ordered);
     }

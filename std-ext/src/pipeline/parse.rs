@@ -7,6 +7,7 @@ use heapwire_core::{Chunk, ChunkError};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use crate::io::codec::Decompressor;
+use crate::plan::Workers;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
 use crate::trace::decode::{EventDecoder, for_each_item};
@@ -63,19 +64,20 @@ pub fn parse(input: impl Read, visitor: &mut impl CaptureVisitor) -> Result<Comp
     Ok(reader.completeness().clone())
 }
 
-/// Does what [`parse`] does on several threads, of which the caller's is one and calls `visitor`: the
+/// Does what [`parse`] does on these threads, of which the caller's is one and calls `visitor`: the
 /// others decode what comes next. They hold up to 6 MB of events each, and half as much waits.
 ///
 /// # Errors
 /// As [`parse`]; or when the operating system refuses threads.
 pub fn parse_on(
-    threads: usize,
+    workers: impl Into<Workers>,
     input: impl Read,
     visitor: &mut impl CaptureVisitor,
 ) -> Result<Completeness> {
-    match threads {
+    let workers = workers.into();
+    match workers.threads {
         #[cfg(feature = "parallel")]
-        2.. => super::ahead::parse(threads, input, visitor),
+        2.. => super::ahead::parse(workers, input, visitor),
         _ => parse(input, visitor),
     }
 }
