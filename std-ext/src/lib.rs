@@ -61,6 +61,7 @@ pub mod convert;
 mod error;
 mod facade;
 pub mod io;
+pub mod monitoring;
 pub mod pipeline;
 pub mod plan;
 pub mod tables;
@@ -78,6 +79,9 @@ pub use facade::{
 };
 pub use heapwire_core;
 pub use heapwire_core::TrackedHeap;
+pub use monitoring::{
+    ComponentTimes, Efficiency, PerformanceMetrics, Phase, Progress, SystemStatus,
+};
 pub use tracker::global::{GlobalScope, GlobalTracker};
 pub use tracker::memory::{MemoryScope, MemoryTracker};
 pub use validation::validate_binary_file;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::IntegratedBinaryExporter;
 use crate::config::IntegratedConfig;
 use crate::error::Result;
+use crate::monitoring::PerformanceMetrics;
 use crate::trace::source::ChunkSource;
 
 /// Exports with the default configuration.
@@ -13,7 +14,7 @@ use crate::trace::source::ChunkSource;
 pub struct BinaryExport;
 
 /// What an export did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExportResult {
     /// The file's length in bytes.
@@ -22,6 +23,8 @@ pub struct ExportResult {
     pub events: u64,
     /// How long it took, reading back included.
     pub elapsed: Duration,
+    /// What that time was spent on.
+    pub performance_metrics: PerformanceMetrics,
 }
 
 impl BinaryExport {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -42,17 +43,21 @@ struct State<W: Work> {
     oldest: usize,
     /// Those that no thread of the pool uses.
     tools: Vec<W::Tools>,
+    /// How long the caller waited for the pool.
+    waited: Duration,
 }
 
 impl<W: Work> Ordered<W> {
     /// A pool of as many threads as tools, at least one.
     pub(super) fn new(tools: Vec<W::Tools>) -> Result<Self> {
         let threads = tools.len();
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        let name = |number| format!("heapwire-{number}");
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
         let pool = pool.map_err(|error| {
             BinaryExportError::stream("start the worker threads")(std::io::Error::other(error))
         })?;
-        let state = State { waiting: VecDeque::new(), done: VecDeque::new(), oldest: 0, tools };
+        let (waiting, done) = (VecDeque::new(), VecDeque::new());
+        let state = State { waiting, done, oldest: 0, tools, waited: Duration::ZERO };
         let queue = Queue { state: Mutex::new(state), one_is_done: Condvar::new() };
         // Each thread has one, and the next one to begin when it is done; not all end at once.
         let most = threads + threads.div_ceil(2);
@@ -101,12 +106,21 @@ impl<W: Work> Ordered<W> {
                     state.put_done(number, work);
                 }
                 None => {
+                    let since = Instant::now();
                     let waited = self.queue.one_is_done.wait(state);
                     state = waited.unwrap_or_else(PoisonError::into_inner);
+                    state.waited += since.elapsed();
                 }
             }
         }
         None
+    }
+
+    /// Once all is taken back: what the threads of the pool worked with, and how long the caller waited
+    /// for them.
+    pub(super) fn end(self) -> (Vec<W::Tools>, Duration) {
+        let mut state = self.queue.lock();
+        (std::mem::take(&mut state.tools), state.waited)
     }
 }
 

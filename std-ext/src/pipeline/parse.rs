@@ -7,6 +7,7 @@ use heapwire_core::{Chunk, ChunkError};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use crate::io::codec::Decompressor;
+use crate::monitoring::{Meter, Times};
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
 use crate::trace::decode::{EventDecoder, for_each_item};
@@ -73,10 +74,23 @@ pub fn parse_on(
     input: impl Read,
     visitor: &mut impl CaptureVisitor,
 ) -> Result<Completeness> {
+    parse_measured(threads, input, visitor, &Meter::default()).map(|(completeness, _)| completeness)
+}
+
+/// As [`parse_on`]; returns the times of this thread and of all others besides.
+pub(super) fn parse_measured(
+    threads: usize,
+    input: impl Read,
+    visitor: &mut impl CaptureVisitor,
+    meter: &Meter,
+) -> Result<(Completeness, [Times; 2])> {
     match threads {
         #[cfg(feature = "parallel")]
-        2.. => super::ahead::parse(threads, input, visitor),
-        _ => parse(input, visitor),
+        2.. => super::ahead::parse(threads, input, visitor, meter),
+        _ => {
+            let _ = meter; // only others need one
+            Ok((parse(input, visitor)?, [Times::default(); 2]))
+        }
     }
 }
 

@@ -141,12 +141,11 @@ impl ChunkLog {
         }
     }
 
-    /// Everything so far, with a copy of its last chunk sealed.
-    pub(super) fn snapshot(&self) -> Chunks {
-        let mut copy = self.clone();
-        copy.seal();
-        copy.sealed.set_positions(Some(vec![copy.chunker.position()]));
-        copy.sealed
+    /// Everything, with its last chunk sealed.
+    pub(super) fn into_chunks(mut self) -> Chunks {
+        self.seal();
+        self.sealed.set_positions(Some(vec![self.chunker.position()]));
+        self.sealed
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use heapwire_core::{EventKind, NO_SITE, NameKind};
 
 use super::chunks::ChunkLog;
 use super::names::Names;
-use crate::trace::source::{ChunkSource, Chunks};
+use crate::trace::source::{ChunkSource, Chunks, SnapshotTask};
 
 /// Records what it is told, from any thread, as sealed chunks: a few bytes an event, and a map of the
 /// live blocks besides.
@@ -33,7 +33,8 @@ use crate::trace::source::{ChunkSource, Chunks};
 /// ```
 #[derive(Debug)]
 pub struct MemoryTracker {
-    state: Mutex<State>,
+    /// Shared with snapshots that are yet to be taken.
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
@@ -64,12 +65,12 @@ impl MemoryTracker {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 log: ChunkLog::new(),
                 names: Names::default(),
                 sizes: HashMap::new(),
                 threads: HashMap::new(),
-            }),
+            })),
         }
     }
 
@@ -131,10 +132,20 @@ impl MemoryTracker {
         self.lock().log.events()
     }
 
-    /// A thread that panicked while it recorded left at worst its own event half-counted.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+/// A thread that panicked while it recorded left at worst its own event half-counted.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Everything so far. Threads that record wait only while it is copied.
+fn snapshot(state: &Mutex<State>) -> Chunks {
+    let log = lock(state).log.clone();
+    log.into_chunks()
 }
 
 impl Default for MemoryTracker {
@@ -145,7 +156,12 @@ impl Default for MemoryTracker {
 
 impl ChunkSource for MemoryTracker {
     fn snapshot(&self) -> Chunks {
-        self.lock().log.snapshot()
+        snapshot(&self.state)
+    }
+
+    fn snapshot_later(&self) -> SnapshotTask {
+        let state = Arc::clone(&self.state);
+        SnapshotTask::new(move || snapshot(&state))
     }
 }
 
