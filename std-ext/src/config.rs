@@ -14,6 +14,10 @@ pub struct IntegratedConfig {
     pub parallel: Option<ParallelConfig>,
     /// What is written.
     pub output_format: OutputFormat,
+    /// Take the finer measures of [`PerformanceMetrics`](crate::monitoring::PerformanceMetrics), and open
+    /// a `tracing` span for each stage of each chunk or batch, within one for the whole, of exports and
+    /// loads (with the feature `tracing`).
+    pub enable_monitoring: bool,
 }
 
 /// What of a source is exported besides allocations, reallocations, frees and failures, which always
@@ -155,6 +159,7 @@ impl IntegratedConfig {
             compression: CompressionConfig::fast(),
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
+            enable_monitoring: false,
         }
     }
 
@@ -168,6 +173,7 @@ impl IntegratedConfig {
             compression: CompressionConfig::balanced(),
             parallel: None,
             output_format: OutputFormat::Chunked { chunk_size },
+            enable_monitoring: false,
         }
     }
 
@@ -180,6 +186,7 @@ impl IntegratedConfig {
             compression: CompressionConfig::balanced(),
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
+            enable_monitoring: false,
         }
     }
 }
@@ -254,11 +261,14 @@ pub struct ParserConfig {
     pub salvage: bool,
     /// Several threads, or `None` for one.
     pub parallel: Option<ParallelConfig>,
+    /// Open `tracing` spans, as [`IntegratedConfig::enable_monitoring`] does.
+    pub enable_monitoring: bool,
 }
 
 impl Default for ParserConfig {
-    /// No salvage; as many threads as there are processors.
+    /// No salvage; as many threads as there are processors; no monitoring.
     fn default() -> Self {
-        Self { salvage: false, parallel: Some(ParallelConfig::default()) }
+        let parallel = Some(ParallelConfig::default());
+        Self { salvage: false, parallel, enable_monitoring: false }
     }
 }

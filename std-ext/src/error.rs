@@ -23,6 +23,9 @@ pub enum BinaryExportError {
         /// Bytes that the budget still had.
         available: usize,
     },
+    /// It was told to stop before it was complete.
+    #[error("cancelled before it was complete")]
+    Cancelled,
     /// A setting that cannot be.
     #[error("invalid configuration: {field} {reason}")]
     InvalidConfig {
@@ -110,6 +113,9 @@ pub enum BinaryExportError {
         /// What the codec said.
         source: io::Error,
     },
+    /// Something asynchronous was asked for where nothing runs it.
+    #[error("there is no tokio runtime here, which asynchronous exports and loads need")]
+    NoRuntime,
     /// A codec that was not compiled in.
     #[error("{codec} is not available: heapwire was built without its feature `{feature}`")]
     MissingFeature {

@@ -65,6 +65,7 @@ mod facade;
 #[doc = include_str!("../HANDBOOK.md")]
 pub mod handbook {}
 pub mod io;
+pub mod monitoring;
 pub mod pipeline;
 pub mod plan;
 pub mod tables;
@@ -83,6 +84,9 @@ pub use facade::{
 pub use heapwire_core;
 pub use heapwire_core::TrackedHeap;
 pub use io::selection::{ChosenCompression, CompressionReport};
+pub use monitoring::{
+    ComponentTimes, Efficiency, PerformanceMetrics, Phase, Progress, SystemStatus,
+};
 pub use tracker::global::{GlobalScope, GlobalTracker};
 pub use tracker::memory::{MemoryScope, MemoryTracker};
 pub use validation::validate_binary_file;

@@ -11,8 +11,10 @@ use heapwire_core::{Chunk, ChunkKind, EventKind, StreamPosition};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
 use crate::io::index::{EndMark, Index, IndexEntry};
+use crate::monitoring::{Phase, Stage, Watch};
 use crate::pipeline::export::Exported;
-use crate::pipeline::parse::{CaptureVisitor, parse_on};
+use crate::pipeline::parse::CaptureVisitor;
+use crate::pipeline::watched::parse_watched;
 use crate::plan::{Workers, unasked_threads};
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
@@ -80,7 +82,8 @@ pub enum FindingKind {
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-    validate_on(unasked_threads(), file).map_err(BinaryExportError::in_file(path))
+    let watch = &mut Watch::silent(Phase::Validation);
+    validate_on(unasked_threads(), file, watch).map_err(BinaryExportError::in_file(path))
 }
 
 /// Reads a capture from any input and says what is wrong with it.
@@ -88,13 +91,17 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
 /// # Errors
 /// As [`validate_binary_file`].
 pub fn validate(input: impl Read) -> Result<ValidationReport> {
-    validate_on(1, input)
+    validate_on(1, input, &mut Watch::silent(Phase::Validation))
 }
 
 /// The same with these threads, which decode ahead.
-fn validate_on(workers: impl Into<Workers>, input: impl Read) -> Result<ValidationReport> {
+fn validate_on(
+    workers: impl Into<Workers>,
+    input: impl Read,
+    watch: &mut Watch,
+) -> Result<ValidationReport> {
     let mut validator = Validator { exact: true, ..Validator::default() };
-    let completeness = parse_on(workers, input, &mut validator)?;
+    let completeness = parse_watched(Stage::Validation, workers, input, &mut validator, watch)?;
     validator.end(&completeness);
     let mut report = validator.report;
     report.is_valid = report.errors.is_empty();
@@ -106,8 +113,10 @@ pub(crate) fn check_written(
     workers: impl Into<Workers>,
     input: impl Read,
     exported: &Exported,
+    watch: &mut Watch,
 ) -> Result<()> {
-    let report = validate_on(workers, input)?;
+    watch.begin(Phase::Validation, Some(exported.bytes_written), Some(exported.events))?;
+    let report = validate_on(workers, input, watch)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use super::IntegratedBinaryExporter;
 use crate::config::IntegratedConfig;
 use crate::error::Result;
 use crate::io::selection::CompressionReport;
+use crate::monitoring::PerformanceMetrics;
 use crate::trace::source::ChunkSource;
 
 /// Exports with the default configuration.
@@ -14,7 +15,7 @@ use crate::trace::source::ChunkSource;
 pub struct BinaryExport;
 
 /// What an export did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExportResult {
     /// The file's length in bytes.
@@ -25,6 +26,8 @@ pub struct ExportResult {
     pub compression: CompressionReport,
     /// How long it took, reading back included.
     pub elapsed: Duration,
+    /// What that time was spent on.
+    pub performance_metrics: PerformanceMetrics,
 }
 
 impl BinaryExport {

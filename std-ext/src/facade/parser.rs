@@ -1,7 +1,8 @@
 //! `BinaryDataParser`: captures into memory.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,9 @@ use heapwire_core::{Chunk, ChunkKind};
 use crate::config::ParserConfig;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
-use crate::pipeline::parse::{CaptureVisitor, damaged, parse_on};
+use crate::monitoring::{Observer, Phase, Progress, Stage, Watch};
+use crate::pipeline::parse::{CaptureVisitor, damaged};
+use crate::pipeline::watched::parse_watched;
 use crate::plan::{ParsePlan, Workers};
 use crate::trace::Item;
 use crate::trace::capture::Trace;
@@ -20,6 +23,7 @@ use crate::trace::continuity::{Follows, Gap};
 #[derive(Clone, Debug, Default)]
 pub struct BinaryDataParser {
     config: ParserConfig,
+    observer: Option<Observer>,
 }
 
 /// What a capture held.
@@ -54,7 +58,23 @@ impl BinaryDataParser {
     /// A parser of this configuration.
     #[must_use]
     pub fn new(config: ParserConfig) -> Self {
-        Self { config }
+        Self::observed(config, None)
+    }
+
+    pub(super) fn observed(config: ParserConfig, observer: Option<Observer>) -> Self {
+        Self { config, observer }
+    }
+
+    /// Has `observe` told how far each parse has come, before its first chunk and after each, by the thread
+    /// that asked for it. When it answers [`ControlFlow::Break`], the parse ends with
+    /// [`Cancelled`](BinaryExportError::Cancelled).
+    #[must_use]
+    pub fn on_progress(
+        mut self,
+        observe: impl Fn(&Progress) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Observer::new(observe));
+        self
     }
 
     /// Reads the capture at `path` into memory.
@@ -64,8 +84,22 @@ impl BinaryDataParser {
     /// parser salvages. [`InvalidConfig`](BinaryExportError::InvalidConfig) for too many threads.
     pub fn parse_file(&self, path: impl AsRef<Path>) -> Result<ParseResult> {
         let path = path.as_ref();
+        self.parse_watched_file(path, self.watch(Some(path)))
+    }
+
+    pub(super) fn parse_watched_file(&self, path: &Path, mut watch: Watch) -> Result<ParseResult> {
         let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-        self.parse_streaming(file).map_err(BinaryExportError::in_file(path))
+        // A device or a pipe has no length.
+        let metadata = file.metadata().ok().filter(Metadata::is_file);
+        watch.begin(Phase::Parse, metadata.map(|metadata| metadata.len()), None)?;
+        self.parse(file, watch).map_err(BinaryExportError::in_file(path))
+    }
+
+    /// Watches a parse that begins now.
+    pub(super) fn watch(&self, path: Option<&Path>) -> Watch {
+        Watch::silent(Phase::Parse)
+            .observed_by(self.observer.clone())
+            .monitored(self.config.enable_monitoring, path)
     }
 
     /// Reads a capture from any input into memory: a few bytes an event, and a few megabytes for each
@@ -74,6 +108,12 @@ impl BinaryDataParser {
     /// # Errors
     /// As [`parse_file`](Self::parse_file).
     pub fn parse_streaming(&self, input: impl Read) -> Result<ParseResult> {
+        let mut watch = self.watch(None);
+        watch.begin(Phase::Parse, None, None)?;
+        self.parse(input, watch)
+    }
+
+    fn parse(&self, input: impl Read, mut watch: Watch) -> Result<ParseResult> {
         let started = Instant::now();
         let mut collector = Collector {
             plan: ParsePlan::try_from(&self.config)?,
@@ -83,7 +123,8 @@ impl BinaryDataParser {
             damage: Vec::new(),
         };
         let workers = Workers::from(&collector.plan);
-        let completeness = parse_on(workers, input, &mut collector)?;
+        let completeness =
+            parse_watched(Stage::Parsing, workers, input, &mut collector, &mut watch)?;
         let Collector { plan, mut trace, mut stats, gaps, damage } = collector;
         let positions = match &completeness {
             Completeness::Complete(end) => Some(end.streams.clone()),
@@ -93,6 +134,7 @@ impl BinaryDataParser {
             Completeness::CutOff { .. } => None,
         };
         stats.elapsed = started.elapsed();
+        watch.record();
         trace.set_positions(positions);
         Ok(ParseResult { trace, parse_stats: stats, completeness, gaps, damage })
     }

@@ -79,6 +79,16 @@ impl AtomicFile {
         self.staged.as_ref().map(|staged| File::open(&staged.temporary)).transpose()
     }
 
+    /// Writes what there is so far through to the disk; [`commit`](Self::commit) then takes no longer than
+    /// moving the file. Nothing is done when the target is written straight.
+    ///
+    /// # Errors
+    /// When the bytes cannot be written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.staged.as_ref().map_or(Ok(()), |_| self.out.get_ref().sync_all())
+    }
+
     /// Puts the file in its place, written through to the disk, and returns its length in bytes.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use super::parse::{CaptureVisitor, end_chunk};
 use crate::error::Result;
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use crate::io::codec::Decompressor;
+use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::Workers;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
@@ -21,16 +22,18 @@ use crate::trace::decode::{EventDecoder, for_each_item};
 const WORTH_IT: std::ops::RangeInclusive<u32> = 256..=1 << 17;
 
 /// Reads the capture from `input` with so many threads, at least 2, and tells `visitor` all that is in
-/// it.
+/// it. Returns the times of this thread and of all others besides; `meter` is one like theirs.
 pub(super) fn parse(
     Workers { threads, balancing }: Workers,
     input: impl Read,
     visitor: &mut impl CaptureVisitor,
-) -> Result<Completeness> {
+    meter: &Meter,
+) -> Result<(Completeness, [Times; 2])> {
     let mut reader = CaptureReader::new(input)?;
-    let tools = (1..threads).map(|_| Tools::default());
+    let new_tools = || Tools { meter: meter.another(), ..Tools::default() };
+    let tools = (1..threads).map(|_| new_tools());
     let ordered: Ordered<Ahead> = Ordered::new(tools.collect(), balancing)?;
-    let (mut tools, mut continuity) = (Tools::default(), Continuity::new());
+    let (mut tools, mut continuity) = (new_tools(), Continuity::new());
     let mut spare: Vec<Ahead> = Vec::new();
     let end = loop {
         if ordered.is_full() {
@@ -55,7 +58,12 @@ pub(super) fn parse(
     while let Some(mut next) = ordered.take(&mut tools) {
         next.tell(&mut tools, visitor)?;
     }
-    end.map(|()| reader.completeness().clone())
+    end?;
+    let (all_tools, waited) = ordered.end();
+    let (mut own, mut others) = (Times::default(), Times::default());
+    own.add(Stage::Waiting, waited);
+    all_tools.iter().for_each(|tools| others.add_all(tools.meter.times()));
+    Ok((reader.completeness().clone(), [own, others]))
 }
 
 /// What a thread decodes with.
@@ -63,6 +71,7 @@ pub(super) fn parse(
 struct Tools {
     decompressor: Decompressor,
     events: EventDecoder,
+    meter: Meter,
 }
 
 /// A part of a capture, decoded ahead of its turn.
@@ -148,11 +157,13 @@ impl Work for Ahead {
         let Some(Found::Chunk { header, payload_len, .. }) = found else { return };
         let stored = chunk(*header, stored, *payload_len);
         events.reserve(header.events as usize);
+        let begun = tools.meter.begin(Stage::Decoding);
         *decoded = Some(tools.decompressor.unpack_into(stored, payload).map(|header| {
             let unpacked = unpacked(header?, stored, payload);
             tools.events.decode(&unpacked, |event| events.push(event))?;
             Ok(unpacked.header)
         }));
+        tools.meter.end(begun);
     }
 }
 

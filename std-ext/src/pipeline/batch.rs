@@ -6,6 +6,7 @@ use heapwire_core::{
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::codec::{Compressor, Packed};
+use crate::monitoring::{Meter, Stage};
 use crate::plan::CapturePlan;
 use crate::tables::{DenseEncoding, FastEncoding, HeapTables};
 
@@ -15,6 +16,8 @@ pub(super) struct BatchEncoder {
     chunker: AnyChunker,
     compressor: Compressor,
     chunk_size: usize,
+    /// Measures the thread that encodes.
+    pub(super) meter: Meter,
 }
 
 /// A chunker with tables of the plan's shape.
@@ -43,14 +46,14 @@ macro_rules! with_chunker {
 }
 
 impl BatchEncoder {
-    pub(super) fn new(plan: &CapturePlan) -> Result<Self> {
+    pub(super) fn new(plan: &CapturePlan, meter: Meter) -> Result<Self> {
         let size = plan.chunk_size;
         let chunker = match plan.shape() {
             Shape::DENSE => AnyChunker::Dense(chunker(DenseEncoding::new(), size)),
             Shape::FAST => AnyChunker::Fast(chunker(FastEncoding::new(), size)),
             other => AnyChunker::Other(chunker(HeapTables::for_encoding(other), size)),
         };
-        Ok(Self { chunker, compressor: plan.compressor()?, chunk_size: size })
+        Ok(Self { chunker, compressor: plan.compressor()?, chunk_size: size, meter })
     }
 
     /// The next event comes after this position.
@@ -125,7 +128,9 @@ impl BatchEncoder {
         let sealed = with_chunker!(&mut self.chunker, chunker => chunker.seal());
         // Sealed a moment ago with this checksum.
         if let Some(Ok(chunk)) = sealed.map(|sealed| Chunk::parse(sealed, |_| 0)) {
-            packed.push(self.compressor.pack(&chunk.header, chunk.payload)?);
+            let compressor = &mut self.compressor;
+            let pack = || compressor.pack(&chunk.header, chunk.payload);
+            packed.push(self.meter.within(Stage::Compression, pack)?);
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::{Compressor, Packed};
 use crate::io::selection::CompressionReport;
+use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::CapturePlan;
 use crate::trace::Item;
 use crate::trace::continuity::Gap;
@@ -53,6 +54,16 @@ pub struct TraceEncoder<W> {
     compression: CompressionReport,
 }
 
+/// A capture that is written.
+pub(super) struct Finished<W> {
+    pub(super) out: W,
+    /// Its bytes.
+    pub(super) length: u64,
+    pub(super) compression: CompressionReport,
+    /// The times of the caller's thread, and of all others.
+    pub(super) times: [Times; 2],
+}
+
 /// Other threads than the caller's.
 #[cfg(feature = "parallel")]
 #[derive(Debug)]
@@ -79,9 +90,11 @@ impl Work for Batch {
     type Tools = BatchEncoder;
 
     fn run(&mut self, encoder: &mut BatchEncoder) {
+        let begun = encoder.meter.begin(Stage::Processing);
         encoder.begin(self.position);
         let encoded = encoder.push_all(&self.events, &mut self.packed);
         let encoded = encoded.and_then(|()| encoder.finish(&mut self.packed));
+        encoder.meter.end(begun);
         self.events.clear();
         self.failure = encoded.err();
     }
@@ -100,13 +113,18 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// When `out` refuses the file header, a codec the plan's level, or the operating system threads.
     pub fn new(out: W, plan: CapturePlan) -> Result<Self> {
+        Self::measured(out, plan, Meter::default())
+    }
+
+    /// Begins a capture, and measures what it does.
+    pub(super) fn measured(out: W, plan: CapturePlan, meter: Meter) -> Result<Self> {
         let writer =
             CaptureWriter::new(out, plan.chunked).map_err(BinaryExportError::stream(WRITING))?;
         Ok(Self {
             writer,
-            encoder: BatchEncoder::new(&plan)?,
             #[cfg(feature = "parallel")]
-            others: Others::new(&plan)?,
+            others: Others::new(&plan, &meter)?,
+            encoder: BatchEncoder::new(&plan, meter)?,
             batch: Batch::default(),
             is_collected: false,
             events: 0,
@@ -211,18 +229,29 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish(self) -> Result<(W, u64)> {
-        self.finish_with_report().map(|(out, length, _)| (out, length))
+        self.finish_measured().map(|Finished { out, length, .. }| (out, length))
     }
 
-    /// Does what [`finish`](Self::finish) does, and returns how the chunks were compressed too.
-    ///
-    /// # Errors
-    /// As [`push`](Self::push).
-    pub fn finish_with_report(mut self) -> Result<(W, u64, CompressionReport)> {
+    /// As [`finish`](Self::finish); tells more.
+    pub(super) fn finish_measured(mut self) -> Result<Finished<W>> {
         self.interrupt()?;
-        let finished = self.writer.finish(&[self.position]);
-        let (out, length) = finished.map_err(BinaryExportError::stream(WRITING))?;
-        Ok((out, length, self.compression))
+        let (writer, positions) = (self.writer, [self.position]);
+        let finish = || writer.finish(&positions).map_err(BinaryExportError::stream(WRITING));
+        let (out, length) = self.encoder.meter.within(Stage::Writing, finish)?;
+        #[cfg_attr(not(feature = "parallel"), expect(unused_mut, reason = "there are no others"))]
+        let (mut own, mut others) = (*self.encoder.meter.times(), Times::default());
+        #[cfg(feature = "parallel")]
+        if let Some(Others { ordered, .. }) = self.others {
+            let (encoders, waited) = ordered.end();
+            own.add(Stage::Waiting, waited);
+            encoders.iter().for_each(|encoder| others.add_all(encoder.meter.times()));
+        }
+        Ok(Finished { out, length, compression: self.compression, times: [own, others] })
+    }
+
+    /// Bytes written so far.
+    pub(super) fn bytes_written(&self) -> u64 {
+        self.writer.bytes_written()
     }
 
     fn push_event(&mut self, event: &Event) -> Result<()> {
@@ -279,12 +308,20 @@ impl<W: Write> TraceEncoder<W> {
                 true => ordered.take(&mut self.encoder),
                 false => ordered.take_done(),
             } {
-                write(&mut done, &mut self.writer, &mut self.position, &mut self.compression)?;
+                let meter = &mut self.encoder.meter;
+                write(
+                    &mut done,
+                    &mut self.writer,
+                    &mut self.position,
+                    &mut self.compression,
+                    meter,
+                )?;
                 spare.push(done);
             }
             return Ok(());
         }
-        write(&mut self.batch, &mut self.writer, &mut self.position, &mut self.compression)
+        let meter = &mut self.encoder.meter;
+        write(&mut self.batch, &mut self.writer, &mut self.position, &mut self.compression, meter)
     }
 
     /// Waits until all completed batches are written.
@@ -292,7 +329,14 @@ impl<W: Write> TraceEncoder<W> {
         #[cfg(feature = "parallel")]
         if let Some(Others { ordered, spare }) = &mut self.others {
             while let Some(mut batch) = ordered.take(&mut self.encoder) {
-                write(&mut batch, &mut self.writer, &mut self.position, &mut self.compression)?;
+                let meter = &mut self.encoder.meter;
+                write(
+                    &mut batch,
+                    &mut self.writer,
+                    &mut self.position,
+                    &mut self.compression,
+                    meter,
+                )?;
                 spare.push(batch);
             }
         }
@@ -320,7 +364,9 @@ impl<W: Write> TraceEncoder<W> {
         }
         let position = if self.events == 0 { &self.position } else { &self.batch.position };
         let header = header(ChunkKind::Definitions, position, 0);
-        let packed = self.definitions.compressor.pack(&header, &self.definitions.payload)?;
+        let Definitions { payload, compressor } = &mut self.definitions;
+        let pack = || compressor.pack(&header, payload);
+        let packed = self.encoder.meter.within(Stage::Compression, pack)?;
         self.definitions.payload.clear();
         self.batch.definitions.push(packed);
         Ok(())
@@ -335,7 +381,9 @@ fn write<W: Write>(
     writer: &mut CaptureWriter<W>,
     position: &mut StreamPosition,
     compression: &mut CompressionReport,
+    meter: &mut Meter,
 ) -> Result<()> {
+    let begun = meter.begin(Stage::Writing);
     if let Some(error) = batch.failure.take() {
         return Err(error);
     }
@@ -348,17 +396,18 @@ fn write<W: Write>(
         }
         writer.write_chunk(&header, &packed.payload).map_err(BinaryExportError::stream(WRITING))?;
     }
+    meter.end(begun);
     Ok(())
 }
 
 #[cfg(feature = "parallel")]
 impl Others {
     /// All threads of the plan but the caller's; `None` when there are none.
-    fn new(plan: &CapturePlan) -> Result<Option<Self>> {
+    fn new(plan: &CapturePlan, meter: &Meter) -> Result<Option<Self>> {
         if plan.threads < 2 {
             return Ok(None);
         }
-        let encoders = (1..plan.threads).map(|_| BatchEncoder::new(plan));
+        let encoders = (1..plan.threads).map(|_| BatchEncoder::new(plan, meter.another()));
         let ordered = Ordered::new(encoders.collect::<Result<_>>()?, plan.balancing)?;
         Ok(Some(Self { ordered, spare: Vec::new() }))
     }

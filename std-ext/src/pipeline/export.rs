@@ -5,11 +5,12 @@ use std::io::Write;
 
 use heapwire_core::{ChunkHeader, Definition, EventKind, NameKind, StreamPosition};
 
-use super::encode::TraceEncoder;
+use super::encode::{Finished, TraceEncoder};
 use crate::config::CollectionConfig;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::selection::CompressionReport;
+use crate::monitoring::{Phase, Stage, Watch};
 use crate::plan::CapturePlan;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
@@ -33,13 +34,32 @@ pub struct Exported {
 /// [`NoDataToExport`](BinaryExportError::NoDataToExport) when there is no event to collect, and whatever a codec
 /// or `out` fails with.
 pub fn export<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, Exported)> {
-    if chunks.event_count() == 0 {
+    export_watched(chunks, out, plan, &mut Watch::silent(Phase::Export))
+}
+
+/// As [`export`], watched.
+///
+/// # Errors
+/// As [`export`]; or [`Cancelled`](BinaryExportError::Cancelled).
+pub(crate) fn export_watched<W: Write>(
+    chunks: &Chunks,
+    out: W,
+    plan: &CapturePlan,
+    watch: &mut Watch,
+) -> Result<(W, Exported)> {
+    let events = chunks.event_count();
+    if events == 0 {
         return Err(BinaryExportError::NoDataToExport);
     }
-    match chunks.positions() {
-        Some(positions) if moves(chunks, plan) => move_chunks(chunks, positions, out, plan),
-        _ => encode_anew(chunks, out, plan),
-    }
+    watch.begin(Phase::Export, None, Some(events))?;
+    let begun = watch.meter().begin(Stage::Processing);
+    let (out, exported) = match chunks.positions() {
+        Some(positions) if moves(chunks, plan) => move_chunks(chunks, positions, out, plan, watch)?,
+        _ => encode_anew(chunks, out, plan, watch)?,
+    };
+    watch.meter().end(begun);
+    watch.advance(exported.bytes_written, events)?;
+    Ok((out, exported))
 }
 
 /// Whether an item is exported.
@@ -68,10 +88,7 @@ fn collects(collection: CollectionConfig, item: &Item<'_>) -> bool {
 
 /// Whether chunks are moved as they are.
 fn moves(chunks: &Chunks, plan: &CapturePlan) -> bool {
-    let is_known = chunks.positions().is_some();
-    is_known
-        && chunks.longest() <= plan.chunk_size
-        && plan.collection == CollectionConfig::default()
+    chunks.longest() <= plan.chunk_size && plan.collection == CollectionConfig::default()
 }
 
 fn move_chunks<W: Write>(
@@ -79,23 +96,37 @@ fn move_chunks<W: Write>(
     positions: &[StreamPosition],
     out: W,
     plan: &CapturePlan,
+    watch: &mut Watch,
 ) -> Result<(W, Exported)> {
     let writing = || BinaryExportError::stream("write the capture");
     let mut writer = CaptureWriter::new(out, plan.chunked).map_err(writing())?;
     let mut compressor = plan.compressor()?;
     let mut compression = CompressionReport::default();
+    let mut events = 0;
     chunks.for_each(|chunk| {
-        let packed = compressor.pack(&chunk.header, chunk.payload)?;
+        let pack = || compressor.pack(&chunk.header, chunk.payload);
+        let packed = watch.meter().within(Stage::Compression, pack)?;
         compression.count(&packed);
-        writer.write_chunk(&packed.header, &packed.payload).map_err(writing())
+        let write = || writer.write_chunk(&packed.header, &packed.payload).map_err(writing());
+        watch.meter().within(Stage::Writing, write)?;
+        events += u64::from(chunk.header.events);
+        watch.advance(writer.bytes_written(), events)
     })?;
-    let (out, bytes_written) = writer.finish(positions).map_err(writing())?;
-    Ok((out, Exported { events: chunks.event_count(), bytes_written, compression }))
+    let finish = || writer.finish(positions).map_err(writing());
+    let (out, bytes_written) = watch.meter().within(Stage::Writing, finish)?;
+    Ok((out, Exported { events, bytes_written, compression }))
 }
 
-fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, Exported)> {
-    let mut encoder = TraceEncoder::new(out, *plan)?;
+fn encode_anew<W: Write>(
+    chunks: &Chunks,
+    out: W,
+    plan: &CapturePlan,
+    watch: &mut Watch,
+) -> Result<(W, Exported)> {
+    let mut encoder = TraceEncoder::measured(out, *plan, watch.meter().another())?;
     let mut continuity = Continuity::new();
+    // Events of the chunks before.
+    let mut begun = 0;
     let is_merged = chunks.has_several_streams();
     // Of all, and of the stream's epoch.
     let (mut events, mut left_out) = (0, 0);
@@ -115,6 +146,8 @@ fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<
             }
         }
         Part::Chunk(header) => {
+            watch.advance(encoder.bytes_written(), begun)?;
+            begun += u64::from(header.events);
             let follows = continuity.follow(header);
             if follows == Follows::Restart {
                 left_out = 0;
@@ -143,6 +176,7 @@ fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<
     if let Some([position]) = chunks.positions() {
         encoder.stand(position.totals);
     }
-    let (out, bytes_written, compression) = encoder.finish_with_report()?;
-    Ok((out, Exported { events, bytes_written, compression }))
+    let Finished { out, length, compression, times: [own, others] } = encoder.finish_measured()?;
+    watch.account(Stage::Processing, &own, &others);
+    Ok((out, Exported { events, bytes_written: length, compression }))
 }

@@ -2,9 +2,12 @@
 
 #[cfg(feature = "parallel")]
 mod ahead;
+#[cfg(feature = "async")]
+pub(crate) mod asynchronous;
 mod batch;
 pub mod encode;
 pub mod export;
 #[cfg(feature = "parallel")]
 mod ordered;
 pub mod parse;
+pub(crate) mod watched;

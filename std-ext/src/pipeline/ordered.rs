@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -48,6 +49,8 @@ struct State<W: Work> {
     tools: Vec<Option<W::Tools>>,
     /// Whether a worker takes what was given to another.
     stealing: bool,
+    /// How long the caller waited for the pool.
+    waited: Duration,
 }
 
 #[derive(Debug)]
@@ -73,7 +76,8 @@ impl<W: Work> Ordered<W> {
     /// A pool of as many threads as tools, at least one.
     pub(super) fn new(tools: Vec<W::Tools>, balancing: Balancing) -> Result<Self> {
         let workers = tools.len();
-        let pool = ThreadPoolBuilder::new().num_threads(workers).build();
+        let name = |number| format!("heapwire-{number}");
+        let pool = ThreadPoolBuilder::new().num_threads(workers).thread_name(name).build();
         let pool = pool.map_err(|error| {
             BinaryExportError::stream("start the worker threads")(std::io::Error::other(error))
         })?;
@@ -83,6 +87,7 @@ impl<W: Work> Ordered<W> {
             oldest: 0,
             tools: tools.into_iter().map(Some).collect(),
             stealing: balancing.stealing,
+            waited: Duration::ZERO,
         };
         let queue = Queue { state: Mutex::new(state), one_is_done: Condvar::new() };
         Ok(Self { queue: Arc::new(queue), pool, workers, strategy: balancing.strategy })
@@ -165,12 +170,21 @@ impl<W: Work> Ordered<W> {
                     state.put_done(number, work);
                 }
                 None => {
+                    let since = Instant::now();
                     let waited = self.queue.one_is_done.wait(state);
                     state = waited.unwrap_or_else(PoisonError::into_inner);
+                    state.waited += since.elapsed();
                 }
             }
         }
         None
+    }
+
+    /// Once all is taken back: what the threads of the pool worked with, and how long the caller waited
+    /// for them.
+    pub(super) fn end(self) -> (Vec<W::Tools>, Duration) {
+        let mut state = self.queue.lock();
+        (state.tools.drain(..).flatten().collect(), state.waited)
     }
 }
 

@@ -7,6 +7,7 @@ use heapwire_core::{Chunk, ChunkError};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use crate::io::codec::Decompressor;
+use crate::monitoring::{Meter, Times};
 use crate::plan::Workers;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
@@ -74,11 +75,24 @@ pub fn parse_on(
     input: impl Read,
     visitor: &mut impl CaptureVisitor,
 ) -> Result<Completeness> {
+    parse_measured(workers, input, visitor, &Meter::default()).map(|(completeness, _)| completeness)
+}
+
+/// As [`parse_on`]; returns the times of this thread and of all others besides.
+pub(super) fn parse_measured(
+    workers: impl Into<Workers>,
+    input: impl Read,
+    visitor: &mut impl CaptureVisitor,
+    meter: &Meter,
+) -> Result<(Completeness, [Times; 2])> {
     let workers = workers.into();
     match workers.threads {
         #[cfg(feature = "parallel")]
-        2.. => super::ahead::parse(workers, input, visitor),
-        _ => parse(input, visitor),
+        2.. => super::ahead::parse(workers, input, visitor, meter),
+        _ => {
+            let _ = meter; // only others need one
+            Ok((parse(input, visitor)?, [Times::default(); 2]))
+        }
     }
 }
 

@@ -92,6 +92,12 @@ impl ChunkBuilder {
         self.chunker.position().event
     }
 
+    /// A copy that is good for nothing but to be finished.
+    pub(crate) fn copy(&self) -> Self {
+        let (chunker, sealed) = (self.chunker.clone(), self.sealed.clone());
+        Self { chunker, sealed, definitions: self.definitions.clone(), live: LiveBlocks::new() }
+    }
+
     /// All chunks, the last one sealed.
     #[must_use]
     pub fn finish(mut self) -> Chunks {
@@ -131,6 +137,6 @@ impl Default for ChunkBuilder {
 
 impl ChunkSource for ChunkBuilder {
     fn snapshot(&self) -> Chunks {
-        self.clone().finish()
+        self.copy().finish()
     }
 }

@@ -1,6 +1,7 @@
 //! Where an export gets its chunks: from a tracker, or from a capture in memory.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use heapwire_core::format::{CRC_LEN, MAX_HEADER};
@@ -13,6 +14,36 @@ use crate::io::codec::Decompressor;
 pub trait ChunkSource {
     /// Everything recorded so far, as it stood at one moment.
     fn snapshot(&self) -> Chunks;
+
+    /// The snapshot as a task that any thread may do later, for callers that must not be blocked. Sources
+    /// that do not say otherwise take it at once; heapwire's trackers, as it stands when the task is done.
+    fn snapshot_later(&self) -> SnapshotTask {
+        let chunks = self.snapshot();
+        SnapshotTask::new(move || chunks)
+    }
+}
+
+/// A snapshot that is yet to be taken.
+pub struct SnapshotTask(Box<dyn FnOnce() -> Chunks + Send>);
+
+impl SnapshotTask {
+    /// One that `take` takes.
+    #[must_use]
+    pub fn new(take: impl FnOnce() -> Chunks + Send + 'static) -> Self {
+        Self(Box::new(take))
+    }
+
+    /// Takes it.
+    #[must_use]
+    pub fn take(self) -> Chunks {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for SnapshotTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SnapshotTask")
+    }
 }
 
 /// Sealed chunks of definitions and events, definitions before the events that use them, of one stream

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use heapwire_core::{Event, EventKind, NO_SITE, NameKind};
 use super::names::Names;
 use super::session::with_session;
 use crate::trace::builder::ChunkBuilder;
-use crate::trace::source::{ChunkSource, Chunks};
+use crate::trace::source::{ChunkSource, Chunks, SnapshotTask};
 
 /// Records what it is told, from any thread, as sealed chunks: a few bytes an event, and a map of the
 /// live blocks besides.
@@ -35,7 +35,8 @@ use crate::trace::source::{ChunkSource, Chunks};
 /// ```
 #[derive(Debug)]
 pub struct MemoryTracker {
-    state: Mutex<State>,
+    /// Shared with snapshots that are yet to be taken.
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
@@ -80,12 +81,12 @@ impl MemoryTracker {
         let defined = with_session(|session| builder.define(session));
         debug_assert!(defined.is_ok(), "{defined:?}");
         Self {
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 started: Instant::now(),
                 builder,
                 names: Names::default(),
                 threads: HashMap::new(),
-            }),
+            })),
         }
     }
 
@@ -131,10 +132,20 @@ impl MemoryTracker {
         self.lock().builder.event_count()
     }
 
-    /// A thread that panicked while it recorded left at worst its own event half-counted.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+/// A thread that panicked while it recorded left at worst its own event half-counted.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Everything so far. Threads that record wait only while it is copied.
+fn snapshot(state: &Mutex<State>) -> Chunks {
+    let copy = lock(state).builder.copy();
+    copy.finish()
 }
 
 impl Default for MemoryTracker {
@@ -145,7 +156,12 @@ impl Default for MemoryTracker {
 
 impl ChunkSource for MemoryTracker {
     fn snapshot(&self) -> Chunks {
-        self.lock().builder.snapshot()
+        snapshot(&self.state)
+    }
+
+    fn snapshot_later(&self) -> SnapshotTask {
+        let state = Arc::clone(&self.state);
+        SnapshotTask::new(move || snapshot(&state))
     }
 }
 

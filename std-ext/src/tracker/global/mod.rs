@@ -10,12 +10,13 @@ mod snapshot;
 mod stack;
 mod stacks;
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use heapwire_core::{HeapObserver, NO_SITE};
 
-use crate::trace::source::{ChunkSource, Chunks};
+use crate::trace::source::{ChunkSource, Chunks, SnapshotTask};
 use clock::TickClock;
 use local::{Local, Place};
 use log::{Log, Page};
@@ -65,6 +66,18 @@ pub struct GlobalTracker {
     slots: boxcar::Vec<&'static Slot>,
     sites: Sites,
     own_bytes: AtomicUsize,
+    /// Itself, once it was started.
+    this: This,
+}
+
+/// The tracker that this is a part of.
+#[derive(Default)]
+struct This(OnceLock<&'static GlobalTracker>);
+
+impl fmt::Debug for This {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("This") // and not the tracker within itself
+    }
 }
 
 impl GlobalTracker {
@@ -78,12 +91,14 @@ impl GlobalTracker {
             slots: boxcar::Vec::new(),
             sites: Sites::new(),
             own_bytes: AtomicUsize::new(0),
+            this: This(OnceLock::new()),
         }
     }
 
     /// Records from now on. Blocks allocated before are not known: their frees are recorded, but
     /// count no bytes. A tracker that was started is never given up, so it has to be a `static`.
     pub fn start(&'static self) {
+        self.this.0.get_or_init(|| self);
         local::inside(|| self.clock.get_or_init(TickClock::start));
         self.recording.store(true, Ordering::Release);
     }
@@ -288,6 +303,13 @@ impl ChunkSource for GlobalTracker {
         let given = within.unshared();
         local::inside(|| drop(within));
         given
+    }
+
+    fn snapshot_later(&self) -> SnapshotTask {
+        match self.this.0.get() {
+            Some(&tracker) => SnapshotTask::new(|| tracker.snapshot()),
+            None => SnapshotTask::new(Chunks::new), // it has recorded nothing
+        }
     }
 }
 
