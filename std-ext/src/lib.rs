@@ -45,6 +45,7 @@
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
+//! | try again, and fall back | [`ErrorRecovery`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
 //! | read frames from a serial line | [`io::line`] |
@@ -63,6 +64,7 @@ mod facade;
 pub mod io;
 pub mod pipeline;
 pub mod plan;
+pub mod recovery;
 pub mod tables;
 pub mod trace;
 mod tracker;
@@ -72,12 +74,13 @@ pub use config::{
     CompressionAlgorithm, CompressionConfig, IntegratedConfig, ModelSize, OutputFormat,
     ParallelConfig, ParserConfig, ProcessingConfig,
 };
-pub use error::{BinaryExportError, Result};
+pub use error::{BinaryExportError, ErrorKind, Result};
 pub use facade::{
     BinaryDataParser, BinaryExport, ExportResult, IntegratedBinaryExporter, ParseResult, ParseStats,
 };
 pub use heapwire_core;
 pub use heapwire_core::TrackedHeap;
+pub use recovery::ErrorRecovery;
 pub use tracker::global::{GlobalScope, GlobalTracker};
 pub use tracker::memory::{MemoryScope, MemoryTracker};
 pub use validation::validate_binary_file;
