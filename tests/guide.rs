@@ -349,8 +349,12 @@ fn integrity() -> Outcome {
 
     // "The right format? Complete? A known version?"
     std::fs::write("output.bin", "{\"events\": []}")?;
+    let messages = integrity_snippet()?;
+    assert!(messages[0].starts_with("not a heapwire capture"), "{messages:?}");
+
+    std::fs::remove_file("output.bin")?;
     let error = integrity_snippet().unwrap_err();
-    assert!(error.to_string().starts_with("not a heapwire capture"), "{error}");
+    assert_eq!(error.to_string(), "cannot open \"output.bin\"");
     Ok(())
 }
 

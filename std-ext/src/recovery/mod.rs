@@ -5,7 +5,7 @@ mod builder;
 mod history;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use backon::{BackoffBuilder, ExponentialBackoff};
 
