@@ -11,6 +11,7 @@ mod cli {
     mod info_validate;
     #[cfg(unix)]
     mod killed;
+    mod manual;
     #[cfg(target_os = "linux")]
     mod memory;
     mod nonsense;

@@ -11,7 +11,6 @@
 //! - Reading: conversion with `convert_format`
 //! - Optimisation: `optimize_system_performance`, `load_balancing`, `max_memory_usage`,
 //!   `enable_monitoring`
-//! - Errors: `ErrorRecovery`
 //! - Benchmarks: all of it
 //! - Diagnosis: `enable_monitoring`, `component_times`
 
@@ -21,7 +20,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use heapwire::{
     BinaryDataParser, BinaryExport, BinaryExportError, CompressionAlgorithm, CompressionConfig,
-    IntegratedBinaryExporter, IntegratedConfig, MemoryTracker, OutputFormat, ParserConfig,
+    ErrorRecovery, IntegratedBinaryExporter, IntegratedConfig, MemoryTracker, OutputFormat,
+    ParserConfig,
 };
 use tempfile::TempDir;
 
@@ -287,6 +287,29 @@ fn errors() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn recovery() -> Outcome {
+    let tracker = tracker_with_data();
+    let _folder = CurrentFolder::new()?;
+
+    let recovery = ErrorRecovery::new();
+
+    let result = recovery.execute_with_recovery(
+        || BinaryExport::export_default(&tracker, "output.bin"),
+        "binary_export",
+    )?;
+
+    assert_eq!(result.bytes_written, std::fs::metadata("output.bin")?.len());
+    let empty = MemoryTracker::new();
+    let nothing = recovery.execute_with_recovery(
+        || BinaryExport::export_default(&empty, "output.bin"),
+        "binary_export",
+    );
+    assert!(matches!(nothing, Err(BinaryExportError::NoDataToExport)));
+    assert_eq!(recovery.history().len(), 2, "it is not tried again");
+    Ok(())
+}
+
 /// The snippet; says what it would print.
 fn integrity_snippet() -> Result<Vec<String>, Box<dyn Error>> {
     let mut messages = Vec::new();
@@ -326,8 +349,12 @@ fn integrity() -> Outcome {
 
     // "The right format? Complete? A known version?"
     std::fs::write("output.bin", "{\"events\": []}")?;
+    let messages = integrity_snippet()?;
+    assert!(messages[0].starts_with("not a heapwire capture"), "{messages:?}");
+
+    std::fs::remove_file("output.bin")?;
     let error = integrity_snippet().unwrap_err();
-    assert!(error.to_string().starts_with("not a heapwire capture"), "{error}");
+    assert_eq!(error.to_string(), "cannot open \"output.bin\"");
     Ok(())
 }
 

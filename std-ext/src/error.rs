@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use heapwire_core::ChunkError;
 
+pub use kind::ErrorKind;
+
+mod kind;
+
 /// The result of this crate's functions.
 pub type Result<T, E = BinaryExportError> = std::result::Result<T, E>;
 

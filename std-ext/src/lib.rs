@@ -47,6 +47,7 @@
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
+//! | try again, and fall back | [`ErrorRecovery`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
 //! | read frames from a serial line | [`io::line`] |
@@ -68,6 +69,7 @@ pub mod io;
 pub mod monitoring;
 pub mod pipeline;
 pub mod plan;
+pub mod recovery;
 pub mod tables;
 pub mod trace;
 mod tracker;
@@ -77,7 +79,7 @@ pub use config::{
     CollectionConfig, CompressionAlgorithm, CompressionConfig, IntegratedConfig,
     LoadBalancingStrategy, ModelSize, OutputFormat, ParallelConfig, ParserConfig, ProcessingConfig,
 };
-pub use error::{BinaryExportError, Result};
+pub use error::{BinaryExportError, ErrorKind, Result};
 pub use facade::{
     BinaryDataParser, BinaryExport, ExportResult, IntegratedBinaryExporter, ParseResult, ParseStats,
 };
@@ -87,6 +89,7 @@ pub use io::selection::{ChosenCompression, CompressionReport};
 pub use monitoring::{
     ComponentTimes, Efficiency, PerformanceMetrics, Phase, Progress, SystemStatus,
 };
+pub use recovery::ErrorRecovery;
 pub use tracker::global::{GlobalScope, GlobalTracker};
 pub use tracker::memory::{MemoryScope, MemoryTracker};
 pub use validation::validate_binary_file;

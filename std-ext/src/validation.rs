@@ -53,8 +53,12 @@ pub struct ValidationReport {
 pub struct Finding {
     /// What kind of thing.
     pub kind: FindingKind,
+    /// How bad it is.
+    pub severity: Severity,
     /// Where, in bytes from the capture's start.
     pub offset: u64,
+    /// In which chunk: how many chunks of any kind come before it that can be told apart.
+    pub chunk: u64,
     /// A sentence for people.
     pub message: String,
 }
@@ -73,12 +77,41 @@ pub enum FindingKind {
     Gap,
     /// A chunk that was there before.
     Repeated,
+    /// Not the beginning of a capture.
+    NotACapture,
+    /// A capture of a version that this crate does not read.
+    UnsupportedVersion,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Severity {
+    /// The capture is as it was written, but something never reached it.
+    Warning,
+    /// Part of the capture is wrong or missing; the rest can be read.
+    Error,
+    /// Nothing can be read.
+    Fatal,
+}
+
+impl FindingKind {
+    /// How bad findings of this kind are.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Gap | Self::Repeated => Severity::Warning,
+            Self::Damage | Self::CutOff | Self::Contradiction => Severity::Error,
+            Self::NotACapture | Self::UnsupportedVersion => Severity::Fatal,
+        }
+    }
 }
 
 /// Reads the capture at `path` and says what is wrong with it.
 ///
 /// # Errors
-/// When the file cannot be read or is no capture at all. A bad capture is a report, not an error.
+/// When the file cannot be read, or needs a codec that was not compiled in. A bad file is a report,
+/// not an error, even one that is no capture at all.
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
@@ -101,8 +134,16 @@ fn validate_on(
     watch: &mut Watch,
 ) -> Result<ValidationReport> {
     let mut validator = Validator { exact: true, ..Validator::default() };
-    let completeness = parse_watched(Stage::Validation, workers, input, &mut validator, watch)?;
-    validator.end(&completeness);
+    match parse_watched(Stage::Validation, workers, input, &mut validator, watch) {
+        Ok(completeness) => validator.end(&completeness),
+        Err(error @ BinaryExportError::NotACapture { .. }) => {
+            validator.add(FindingKind::NotACapture, 0, error.to_string());
+        }
+        Err(error @ BinaryExportError::UnsupportedVersion { .. }) => {
+            validator.add(FindingKind::UnsupportedVersion, 0, error.to_string());
+        }
+        Err(error) => return Err(error),
+    }
     let mut report = validator.report;
     report.is_valid = report.errors.is_empty();
     Ok(report)
@@ -139,7 +180,11 @@ struct Validator {
     /// Chunks since the last index chunk.
     unindexed: Vec<IndexEntry>,
     last_index: u64,
+    /// Where the chunk is that began last.
     offset: u64,
+    /// Chunks of any kind.
+    begun: u64,
+    /// Chunks of definitions and events.
     chunks: u64,
     events: u64,
     /// Whether something was unreadable, so that counts of the whole cannot be compared.
@@ -148,12 +193,15 @@ struct Validator {
 
 impl Validator {
     fn add(&mut self, kind: FindingKind, offset: u64, message: String) {
-        let findings = match kind {
-            FindingKind::Gap | FindingKind::Repeated => &mut self.report.warnings,
-            _ => &mut self.report.errors,
+        // What is not in the chunk that began last is where the next one should be.
+        let chunk = if offset == self.offset { self.begun.saturating_sub(1) } else { self.begun };
+        let severity = kind.severity();
+        let findings = match severity {
+            Severity::Warning => &mut self.report.warnings,
+            Severity::Error | Severity::Fatal => &mut self.report.errors,
         };
         if findings.len() < MAX_FINDINGS {
-            findings.push(Finding { kind, offset, message });
+            findings.push(Finding { kind, severity, offset, chunk, message });
         } else {
             self.report.further_findings += 1;
         }
@@ -250,6 +298,7 @@ impl Validator {
 impl CaptureVisitor for Validator {
     fn chunk(&mut self, stored: &Chunk<'_>, offset: u64, follows: Follows) -> Result<()> {
         self.offset = offset;
+        self.begun += 1;
         match stored.header.kind {
             ChunkKind::Events => self.check_events(stored, offset, follows),
             ChunkKind::Definitions | ChunkKind::Index | ChunkKind::End => {}

@@ -3,6 +3,7 @@
 
 mod alloc;
 mod corruption;
+mod errors;
 mod failing_io;
 mod golden;
 mod hostile;

@@ -10,8 +10,8 @@ use heapwire::trace::Item;
 use heapwire::{CompressionConfig, IntegratedConfig};
 use heapwire_core::format::MAX_TEXT;
 use heapwire_core::{Event, EventKind, put_definition};
-use heapwire_tests::trace_files::{self, TraceFile};
 use heapwire_tests::import;
+use heapwire_tests::trace_files::{self, TraceFile};
 use serde::Serialize;
 
 /// An allocation's whole life.

@@ -98,7 +98,9 @@ fn damage_is_told_with_its_place_and_what_was_found_and_expected() {
     assert!(lines.next().unwrap().starts_with("NOT VALID: "));
     let error = lines.next().unwrap();
     assert!(
-        error.starts_with("  error: at offset ") && error.contains("cannot be read"),
+        error.starts_with("  error in chunk ")
+            && error.contains(": at offset ")
+            && error.contains("cannot be read"),
         "{error}"
     );
     assert!(error.contains("found ") && error.contains("expected "), "{error}");
@@ -106,11 +108,16 @@ fn damage_is_told_with_its_place_and_what_was_found_and_expected() {
     let json = folder.run("validate --json damaged.hwcap").finds().json();
     assert_eq!(json["valid"], false);
     let found = &json["errors"][0];
-    assert_eq!(found["kind"], "damage");
+    assert_eq!((&found["kind"], &found["severity"]), (&"damage".into(), &"error".into()));
+    let chunk = found["chunk"].as_u64().unwrap();
     let place = found["offset"].as_u64().unwrap();
     assert!(place < whole.len() as u64 / 2 && place > whole.len() as u64 / 2 - 5000, "{place}");
-    assert_eq!(found["message"].as_str().unwrap(), error.trim_start_matches("  error: "));
-    assert_eq!(json["warnings"][0]["kind"], "gap");
+    let message = found["message"].as_str().unwrap();
+    assert_eq!(format!("  error in chunk {chunk}: {message}"), error);
+    let gap = &json["warnings"][0];
+    assert_eq!((&gap["kind"], &gap["severity"]), (&"gap".into(), &"warning".into()));
+    // The damaged chunk is not counted among those that can be told apart.
+    assert_eq!(gap["chunk"], chunk);
 
     let info = folder.run("info --json damaged.hwcap").finds().json();
     assert_eq!(info["damage"][0]["offset"].as_u64(), Some(place));

@@ -147,16 +147,43 @@ fn what_is_no_capture_is_named() {
         ("text", "\"text\": not a heapwire capture: it begins with"),
         ("in.trace", "\"in.trace\": not a heapwire capture: it begins with"),
     ] {
-        for command in ["dump", "dump -o x", "info", "info --json", "validate", "validate --json"] {
+        for command in ["dump", "dump -o x", "info", "info --json"] {
             let run = folder.run(&format!("{command} {input}"));
             assert_eq!(run.text(), "");
             let error = run.fails();
             assert!(error.contains(said), "{command}: {error}");
         }
     }
-    for command in ["dump -", "info -", "validate -"] {
+    for command in ["dump -", "info -"] {
         let error = folder.run_with(command, b"PK\x03\x04").fails();
         assert!(error.starts_with("heapwire: \"-\": not a heapwire capture"), "{error}");
     }
     assert_eq!(folder.names(), before);
+}
+
+/// Only what cannot be read at all is an error of the command.
+#[test]
+fn a_file_that_is_no_capture_is_not_valid() {
+    let folder = folder_with_files();
+    for input in ["missing", "folder"] {
+        for command in ["validate", "validate --json"] {
+            let error = folder.run(&format!("{command} {input}")).fails();
+            assert!(error.contains(&format!("cannot open \"{input}\"")), "{error}");
+        }
+    }
+    for input in ["empty", "png", "zip", "elf", "text", "in.trace"] {
+        let run = folder.run(&format!("validate {input}")).finds();
+        assert!(run.text().starts_with("NOT VALID: "), "{}", run.text());
+        assert!(run.text().contains("\n  fatal: not a heapwire capture: "), "{}", run.text());
+        assert_eq!(run.errors, "");
+        let json = folder.run(&format!("validate --json {input}")).finds().json();
+        assert_eq!(json["valid"], false);
+        let error = &json["errors"][0];
+        assert_eq!(
+            (&error["kind"], &error["severity"]),
+            (&"not_a_capture".into(), &"fatal".into())
+        );
+    }
+    let run = folder.run_with("validate -", b"PK\x03\x04").finds();
+    assert!(run.text().contains("it begins with \"PK\\x03\\x04\""), "{}", run.text());
 }

@@ -33,6 +33,10 @@ pub(crate) enum Command {
     /// Measure heapwire beside its peers: bytes, time and memory an event
     #[command(disable_help_flag = true)]
     Bench(BenchArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, of the command or of one of its subcommands
+    Man(ManArgs),
 }
 
 #[cfg(all(feature = "serial", unix))]
@@ -142,6 +146,19 @@ pub(crate) struct BenchArgs {
     /// What `heapwire-bench` takes, such as --trace FILE and --json; --help tells all
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(crate) args: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManArgs {
+    /// The subcommand; the whole command without it
+    pub(crate) subcommand: Option<String>,
 }
 
 /// A share between 0 and 1.

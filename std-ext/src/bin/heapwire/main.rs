@@ -13,6 +13,7 @@ mod failure;
 mod import;
 mod info;
 mod json;
+mod manual;
 mod text_input;
 mod units;
 mod validate;
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::page(&args),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

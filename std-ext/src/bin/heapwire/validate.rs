@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use heapwire::validation::{Finding, FindingKind, ValidationReport, validate};
+use heapwire::validation::{Finding, FindingKind, Severity, ValidationReport, validate};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
@@ -26,11 +26,12 @@ fn print_text(out: &mut impl Write, report: &ValidationReport) -> io::Result<()>
     let (chunks, events) = (counted(report.chunks, "chunk"), counted(report.events, "event"));
     let verdict = if report.is_valid { "valid" } else { "NOT VALID" };
     writeln!(out, "{verdict}: {chunks} with {events} are right")?;
-    for error in &report.errors {
-        writeln!(out, "  error: {}", error.message)?;
-    }
-    for warning in &report.warnings {
-        writeln!(out, "  warning: {}", warning.message)?;
+    for finding in report.errors.iter().chain(&report.warnings) {
+        let Finding { severity, chunk, message, .. } = finding;
+        match severity {
+            Severity::Fatal => writeln!(out, "  fatal: {message}")?,
+            _ => writeln!(out, "  {} in chunk {chunk}: {message}", severity_name(*severity))?,
+        }
     }
     if report.further_findings > 0 {
         writeln!(out, "  and {}", counted(report.further_findings, "further finding"))?;
@@ -51,7 +52,9 @@ struct ReportJson<'a> {
 #[derive(Serialize)]
 struct FindingJson<'a> {
     kind: &'static str,
+    severity: &'static str,
     offset: u64,
+    chunk: u64,
     message: &'a str,
 }
 
@@ -69,8 +72,9 @@ fn print_json(out: &mut impl Write, report: &ValidationReport) -> io::Result<()>
 
 fn findings_json(findings: &[Finding]) -> Vec<FindingJson<'_>> {
     let mut json = Vec::with_capacity(findings.len());
-    for Finding { kind, offset, message, .. } in findings {
-        json.push(FindingJson { kind: kind_name(*kind), offset: *offset, message });
+    for Finding { kind, severity, offset, chunk, message, .. } in findings {
+        let (kind, severity) = (kind_name(*kind), severity_name(*severity));
+        json.push(FindingJson { kind, severity, offset: *offset, chunk: *chunk, message });
     }
     json
 }
@@ -82,6 +86,17 @@ fn kind_name(kind: FindingKind) -> &'static str {
         FindingKind::Contradiction => "contradiction",
         FindingKind::Gap => "gap",
         FindingKind::Repeated => "repeated",
+        FindingKind::NotACapture => "not_a_capture",
+        FindingKind::UnsupportedVersion => "unsupported_version",
+        _ => "other",
+    }
+}
+
+fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Fatal => "fatal",
         _ => "other",
     }
 }
