@@ -13,7 +13,7 @@ use crate::io::capture_reader::{Completeness, Damage};
 use crate::io::index::{EndMark, Index, IndexEntry};
 use crate::pipeline::export::Exported;
 use crate::pipeline::parse::{CaptureVisitor, parse_on};
-use crate::plan::{Workers, unasked_threads};
+use crate::plan::{CapturePlan, Workers, unasked_threads};
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
 use crate::trace::position::Positions;
@@ -80,7 +80,7 @@ pub enum FindingKind {
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-    validate_on(unasked_threads(), file).map_err(BinaryExportError::in_file(path))
+    validate_on(unasked_threads(), file, usize::MAX).map_err(BinaryExportError::in_file(path))
 }
 
 /// Reads a capture from any input and says what is wrong with it.
@@ -88,12 +88,18 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
 /// # Errors
 /// As [`validate_binary_file`].
 pub fn validate(input: impl Read) -> Result<ValidationReport> {
-    validate_on(1, input)
+    validate_on(1, input, usize::MAX)
 }
 
-/// The same with these threads, which decode ahead.
-fn validate_on(workers: impl Into<Workers>, input: impl Read) -> Result<ValidationReport> {
-    let mut validator = Validator { exact: true, ..Validator::default() };
+/// The same with these threads, which decode ahead. Totals are recounted as long as live blocks take no
+/// more than so many bytes.
+fn validate_on(
+    workers: impl Into<Workers>,
+    input: impl Read,
+    live_memory: usize,
+) -> Result<ValidationReport> {
+    let live = LiveBlocks::within(live_memory);
+    let mut validator = Validator { exact: true, live, ..Validator::default() };
     let completeness = parse_on(workers, input, &mut validator)?;
     validator.end(&completeness);
     let mut report = validator.report;
@@ -101,13 +107,13 @@ fn validate_on(workers: impl Into<Workers>, input: impl Read) -> Result<Validati
     Ok(report)
 }
 
-/// Whether what was just written reads back, on these threads, as what was exported.
+/// Whether what was just written as planned reads back as what was exported.
 pub(crate) fn check_written(
-    workers: impl Into<Workers>,
+    plan: &CapturePlan,
     input: impl Read,
     exported: &Exported,
 ) -> Result<()> {
-    let report = validate_on(workers, input)?;
+    let report = validate_on(plan, input, plan.memory.live_blocks)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }

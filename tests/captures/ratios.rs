@@ -10,8 +10,8 @@ use heapwire::trace::Item;
 use heapwire::{CompressionConfig, IntegratedConfig};
 use heapwire_core::format::MAX_TEXT;
 use heapwire_core::{Event, EventKind, put_definition};
-use heapwire_tests::trace_files::{self, TraceFile};
 use heapwire_tests::import;
+use heapwire_tests::trace_files::{self, TraceFile};
 use serde::Serialize;
 
 /// An allocation's whole life.
@@ -136,7 +136,9 @@ fn check(files: &[TraceFile]) {
         println!();
     }
     print!("| geometric mean | | |");
-    products.map(|product: f64| print!(" {:.1} |", product.powf(1.0 / files.len() as f64)));
+    for product in products {
+        print!(" {:.1} |", f64::powf(product, 1.0 / files.len() as f64));
+    }
     println!();
 }
 

@@ -8,6 +8,7 @@ use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::io::atomic_file::AtomicFile;
 use crate::pipeline::export::{Exported, export};
+use crate::pipeline::memory::within_memory;
 use crate::plan::CapturePlan;
 use crate::trace::capture::Trace;
 use crate::trace::source::ChunkSource;
@@ -30,7 +31,9 @@ impl IntegratedBinaryExporter {
     ///
     /// # Errors
     /// [`InvalidConfig`](BinaryExportError::InvalidConfig) by the field,
-    /// [`NoDataToExport`](BinaryExportError::NoDataToExport) when nothing is recorded, and what the
+    /// [`NoDataToExport`](BinaryExportError::NoDataToExport) when nothing is recorded,
+    /// [`OutOfMemory`](BinaryExportError::OutOfMemory) when it would take more memory than
+    /// [`max_memory_usage`](crate::ProcessingConfig::max_memory_usage) or the system has, and what the
     /// operating system refuses. An old file then stays as it is.
     pub fn export(
         &mut self,
@@ -41,6 +44,7 @@ impl IntegratedBinaryExporter {
         let path = path.as_ref();
         let plan = CapturePlan::try_from(&self.config)?;
         let chunks = tracker.snapshot();
+        let plan = within_memory(plan, &chunks)?;
         let file = AtomicFile::create(path).map_err(BinaryExportError::io("create", path))?;
         let in_file = BinaryExportError::in_file;
         let (mut file, exported) = export(&chunks, file, &plan).map_err(in_file(path))?;

@@ -9,6 +9,7 @@ use super::encode::TraceEncoder;
 use crate::config::CollectionConfig;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
+use crate::io::codec::Packed;
 use crate::io::selection::CompressionReport;
 use crate::plan::CapturePlan;
 use crate::trace::Item;
@@ -67,7 +68,7 @@ fn collects(collection: CollectionConfig, item: &Item<'_>) -> bool {
 }
 
 /// Whether chunks are moved as they are.
-fn moves(chunks: &Chunks, plan: &CapturePlan) -> bool {
+pub(super) fn moves(chunks: &Chunks, plan: &CapturePlan) -> bool {
     let is_known = chunks.positions().is_some();
     is_known
         && chunks.longest() <= plan.chunk_size
@@ -82,15 +83,30 @@ fn move_chunks<W: Write>(
 ) -> Result<(W, Exported)> {
     let writing = || BinaryExportError::stream("write the capture");
     let mut writer = CaptureWriter::new(out, plan.chunked).map_err(writing())?;
-    let mut compressor = plan.compressor()?;
     let mut compression = CompressionReport::default();
-    chunks.for_each(|chunk| {
-        let packed = compressor.pack(&chunk.header, chunk.payload)?;
+    let write = |packed: Packed| {
         compression.count(&packed);
         writer.write_chunk(&packed.header, &packed.payload).map_err(writing())
-    })?;
+    };
+    for_each_packed(chunks, plan, write)?;
     let (out, bytes_written) = writer.finish(positions).map_err(writing())?;
     Ok((out, Exported { events: chunks.event_count(), bytes_written, compression }))
+}
+
+/// Compresses all chunks, on the plan's threads, and hands them out in order.
+fn for_each_packed(
+    chunks: &Chunks,
+    plan: &CapturePlan,
+    mut each: impl FnMut(Packed) -> Result<()>,
+) -> Result<()> {
+    match plan.threads {
+        #[cfg(feature = "parallel")]
+        2.. => super::moved::for_each_packed(chunks, plan, each),
+        _ => {
+            let mut compressor = plan.compressor()?;
+            chunks.for_each(|chunk| each(compressor.pack(&chunk.header, chunk.payload)?))
+        }
+    }
 }
 
 fn encode_anew<W: Write>(chunks: &Chunks, out: W, plan: &CapturePlan) -> Result<(W, Exported)> {

@@ -5,6 +5,9 @@ mod ahead;
 mod batch;
 pub mod encode;
 pub mod export;
+pub mod memory;
+#[cfg(feature = "parallel")]
+mod moved;
 #[cfg(feature = "parallel")]
 mod ordered;
 pub mod parse;
