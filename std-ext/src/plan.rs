@@ -41,6 +41,26 @@ pub struct CapturePlan {
     pub read_back: bool,
     /// What of the source is exported.
     pub collection: CollectionConfig,
+    /// How much memory that may take.
+    pub memory: MemoryPlan,
+}
+
+/// How much memory an export may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// The most bytes of all.
+    pub most: usize,
+    /// The most bytes for what is known of live blocks.
+    pub live_blocks: usize,
+    /// Whether fewer threads may work where there is not enough for so many.
+    pub fewer_threads: bool,
+}
+
+impl Default for MemoryPlan {
+    /// As much as there is.
+    fn default() -> Self {
+        Self { most: usize::MAX, live_blocks: usize::MAX, fewer_threads: false }
+    }
 }
 
 /// Which thread gets which piece of work.
@@ -131,6 +151,11 @@ impl TryFrom<&IntegratedConfig> for CapturePlan {
             balancing,
             read_back: config.processing.validate_data,
             collection: config.collection,
+            memory: MemoryPlan {
+                most: config.processing.max_memory_usage,
+                fewer_threads: config.parallel.as_ref().is_some_and(|p| p.worker_threads == 0),
+                ..MemoryPlan::default()
+            },
         })
     }
 }

@@ -53,6 +53,20 @@ const fn entries(bits: u8) -> usize {
     if bits == 0 { 0 } else { 1 << bits }
 }
 
+/// The bytes of memory that tables of this shape take; those to encode with keep an index too.
+#[must_use]
+pub(crate) fn table_memory(shape: Shape, encoding: bool) -> usize {
+    let blocks = entries(shape.blocks);
+    let index = if encoding { 2 * blocks * size_of::<u32>() } else { 0 };
+    blocks * size_of::<Block<u64>>()
+        + entries(shape.contexts) * size_of::<Context>()
+        + entries(shape.sizes) * size_of::<LastSize>()
+        + entries(shape.lists) * size_of::<FreeList<u64>>()
+        + entries(shape.holes) * size_of::<u64>()
+        + (1 << shape.threads) * size_of::<Thread<u64>>()
+        + index
+}
+
 /// Tables on the heap whose lengths are constants, so that no index into them needs a check: a tenth
 /// less work than with [`HeapTables`]. There are no holes.
 #[derive(Clone, Debug)]

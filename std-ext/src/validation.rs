@@ -15,7 +15,7 @@ use crate::monitoring::{Phase, Stage, Watch};
 use crate::pipeline::export::Exported;
 use crate::pipeline::parse::CaptureVisitor;
 use crate::pipeline::watched::parse_watched;
-use crate::plan::{Workers, unasked_threads};
+use crate::plan::{CapturePlan, Workers, unasked_threads};
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
 use crate::trace::position::Positions;
@@ -116,7 +116,8 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
     let watch = &mut Watch::silent(Phase::Validation);
-    validate_on(unasked_threads(), file, watch).map_err(BinaryExportError::in_file(path))
+    validate_on(unasked_threads(), file, usize::MAX, watch)
+        .map_err(BinaryExportError::in_file(path))
 }
 
 /// Reads a capture from any input and says what is wrong with it.
@@ -124,16 +125,19 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
 /// # Errors
 /// As [`validate_binary_file`].
 pub fn validate(input: impl Read) -> Result<ValidationReport> {
-    validate_on(1, input, &mut Watch::silent(Phase::Validation))
+    validate_on(1, input, usize::MAX, &mut Watch::silent(Phase::Validation))
 }
 
-/// The same with these threads, which decode ahead.
+/// The same with these threads, which decode ahead. Totals are recounted as long as live blocks take no
+/// more than so many bytes.
 fn validate_on(
     workers: impl Into<Workers>,
     input: impl Read,
+    live_memory: usize,
     watch: &mut Watch,
 ) -> Result<ValidationReport> {
-    let mut validator = Validator { exact: true, ..Validator::default() };
+    let live = LiveBlocks::within(live_memory);
+    let mut validator = Validator { exact: true, live, ..Validator::default() };
     match parse_watched(Stage::Validation, workers, input, &mut validator, watch) {
         Ok(completeness) => validator.end(&completeness),
         Err(error @ BinaryExportError::NotACapture { .. }) => {
@@ -149,15 +153,15 @@ fn validate_on(
     Ok(report)
 }
 
-/// Whether what was just written reads back, on these threads, as what was exported.
+/// Whether what was just written as planned reads back as what was exported.
 pub(crate) fn check_written(
-    workers: impl Into<Workers>,
+    plan: &CapturePlan,
     input: impl Read,
     exported: &Exported,
     watch: &mut Watch,
 ) -> Result<()> {
     watch.begin(Phase::Validation, Some(exported.bytes_written), Some(exported.events))?;
-    let report = validate_on(workers, input, watch)?;
+    let report = validate_on(plan, input, plan.memory.live_blocks, watch)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }

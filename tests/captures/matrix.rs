@@ -10,7 +10,7 @@ use heapwire::trace::Item;
 use heapwire::validation::validate;
 use heapwire_core::format::MAX_CHUNK;
 use heapwire_tests::trace_files::{self, TraceFile};
-use heapwire_tests::{CODECS, Content, ZSTD, import, line, sample};
+use heapwire_tests::{CODECS, Content, ZSTD, import, line, plan, sample};
 
 const CHUNK_SIZES: [usize; 4] = [4 << 10, 64 << 10, 256 << 10, 4 << 20];
 
@@ -68,14 +68,8 @@ fn check(text: &[u8], expected: &Content, plan: CapturePlan) {
 fn plans() -> impl Iterator<Item = CapturePlan> {
     CHUNK_SIZES.into_iter().flat_map(|chunk_size| {
         CODECS.into_iter().flat_map(move |compression| {
-            [false, true].map(move |chunked| CapturePlan {
-                chunk_size,
-                chunked,
-                model: ModelSize::Dense,
-                compression,
-                threads: 1,
-                read_back: false,
-            })
+            [false, true]
+                .map(move |chunked| CapturePlan { chunked, ..plan(chunk_size, compression) })
         })
     })
 }

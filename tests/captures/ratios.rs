@@ -136,7 +136,9 @@ fn check(files: &[TraceFile]) {
         println!();
     }
     print!("| geometric mean | | |");
-    products.map(|product: f64| print!(" {:.1} |", product.powf(1.0 / files.len() as f64)));
+    for product in products {
+        print!(" {:.1} |", f64::powf(product, 1.0 / files.len() as f64));
+    }
     println!();
 }
 

@@ -12,7 +12,7 @@ use heapwire::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use heapwire::io::codec::Compression;
 use heapwire::pipeline::encode::TraceEncoder;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
-use heapwire::plan::{Balancing, CapturePlan};
+use heapwire::plan::{Balancing, CapturePlan, MemoryPlan};
 use heapwire::trace::Item;
 use heapwire::{BinaryExportError, CollectionConfig, ModelSize};
 use heapwire_core::{ChunkKind, Codec, Definition, Event};
@@ -90,6 +90,7 @@ pub fn plan(chunk_size: usize, compression: Compression) -> CapturePlan {
         balancing: Balancing::default(),
         read_back: false,
         collection: CollectionConfig::default(),
+        memory: MemoryPlan::default(),
     }
 }
 

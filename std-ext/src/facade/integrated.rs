@@ -12,6 +12,7 @@ use crate::monitoring::{
     SystemStatus, Watch,
 };
 use crate::pipeline::export::{Exported, export_watched};
+use crate::pipeline::memory::within_memory;
 use crate::plan::CapturePlan;
 use crate::trace::capture::Trace;
 use crate::trace::source::{ChunkSource, Chunks};
@@ -49,7 +50,9 @@ impl IntegratedBinaryExporter {
     ///
     /// # Errors
     /// [`InvalidConfig`](BinaryExportError::InvalidConfig) by the field,
-    /// [`NoDataToExport`](BinaryExportError::NoDataToExport) when nothing is recorded, and what the
+    /// [`NoDataToExport`](BinaryExportError::NoDataToExport) when nothing is recorded,
+    /// [`OutOfMemory`](BinaryExportError::OutOfMemory) when it would take more memory than
+    /// [`max_memory_usage`](crate::ProcessingConfig::max_memory_usage) or the system has, and what the
     /// operating system refuses. An old file then stays as it is.
     pub fn export(
         &mut self,
@@ -118,6 +121,7 @@ pub(super) fn export_to(
     let failed = |action| BinaryExportError::io(action, path);
     let in_file = BinaryExportError::in_file;
     let chunks = watch.meter().within(Stage::Collection, snapshot);
+    let plan = within_memory(plan, &chunks)?;
     let file = watch.meter().within(Stage::Writing, || AtomicFile::create(path));
     let file = file.map_err(failed("create"))?;
     let (mut file, exported) =

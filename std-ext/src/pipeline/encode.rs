@@ -17,7 +17,7 @@ use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::{Compressor, Packed};
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Meter, Stage, Times};
-use crate::plan::CapturePlan;
+use crate::plan::{CapturePlan, MemoryPlan};
 use crate::trace::Item;
 use crate::trace::continuity::Gap;
 use crate::trace::replay::LiveBlocks;
@@ -25,7 +25,10 @@ use crate::trace::replay::LiveBlocks;
 /// Events of a batch: a chunk of the default size, of smaller ones several. Twice as many made captures
 /// 2 % smaller, but threads that wait for each other need memory for all events of some batches, 56 bytes
 /// each.
-const BATCH: usize = 1 << 16;
+pub(super) const BATCH: usize = 1 << 16;
+
+/// Bytes of packed definitions that wait for the end of the batch that they come before.
+pub(super) const MOST_DEFINITIONS: usize = 1 << 20;
 
 /// Stands for a chunk's number until it is written, when those before it are counted: none is longer, so
 /// how much goes into a chunk does not depend on it.
@@ -69,8 +72,8 @@ pub(super) struct Finished<W> {
 #[derive(Debug)]
 struct Others {
     ordered: Ordered<Batch>,
-    /// Batches that are done, for their memory.
-    spare: Vec<Batch>,
+    /// Memory for events of batches that are collected: no more than of those under way at once.
+    spare: Vec<Vec<(Event, u64)>>,
 }
 
 /// Events that are encoded together, and how everything stood before them.
@@ -83,6 +86,14 @@ struct Batch {
     events: Vec<(Event, u64)>,
     packed: Vec<Packed>,
     failure: Option<BinaryExportError>,
+}
+
+#[cfg(feature = "parallel")]
+impl Batch {
+    /// What its events were in, if it was collected.
+    fn into_memory(self) -> Option<Vec<(Event, u64)>> {
+        (self.events.capacity() > 0).then_some(self.events)
+    }
 }
 
 #[cfg(feature = "parallel")]
@@ -128,7 +139,7 @@ impl<W: Write> TraceEncoder<W> {
             batch: Batch::default(),
             is_collected: false,
             events: 0,
-            live: LiveBlocks::new(),
+            live: LiveBlocks::within(plan.memory.live_blocks),
             position: StreamPosition::default(),
             resumed: None,
             definitions: Definitions { payload: Vec::new(), compressor: plan.compressor()? },
@@ -164,7 +175,7 @@ impl<W: Write> TraceEncoder<W> {
         self.interrupt()?;
         if header.epoch != self.position.epoch {
             self.position.sequence = 0;
-            self.live = LiveBlocks::new();
+            self.live = LiveBlocks::within(self.plan.memory.live_blocks);
         }
         self.position = StreamPosition {
             stream: header.stream,
@@ -196,7 +207,7 @@ impl<W: Write> TraceEncoder<W> {
     pub(super) fn restart(&mut self, epoch: u32) -> Result<()> {
         if epoch > self.position.epoch {
             self.interrupt()?;
-            self.live = LiveBlocks::new();
+            self.live = LiveBlocks::within(self.plan.memory.live_blocks);
             self.position = StreamPosition { epoch, ..StreamPosition::default() };
         }
         Ok(())
@@ -278,9 +289,11 @@ impl<W: Write> TraceEncoder<W> {
         self.resumed = None;
         self.batch.position = StreamPosition { sequence: LONG_SEQUENCE, ..self.position };
         #[cfg(feature = "parallel")]
+        if let Some(Others { ordered, spare }) = &mut self.others
+            && !ordered.is_callers_turn()
         {
-            self.is_collected =
-                self.others.as_ref().is_some_and(|others| !others.ordered.is_callers_turn());
+            self.is_collected = true;
+            self.batch.events = spare.pop().unwrap_or_default();
         }
         if !self.is_collected {
             self.encoder.begin(self.batch.position);
@@ -289,6 +302,11 @@ impl<W: Write> TraceEncoder<W> {
 
     /// Completes the batch and the definitions that come before it.
     fn end_batch(&mut self) -> Result<()> {
+        if let Some(requested) = self.live.wanted() {
+            let MemoryPlan { most: available, live_blocks, .. } = self.plan.memory;
+            let requested = (available - live_blocks.min(available)).saturating_add(requested);
+            return Err(BinaryExportError::OutOfMemory { requested, available });
+        }
         self.seal_definitions()?;
         if self.events == 0 && self.batch.definitions.is_empty() {
             return Ok(());
@@ -299,7 +317,7 @@ impl<W: Write> TraceEncoder<W> {
         self.events = 0;
         #[cfg(feature = "parallel")]
         if let Some(Others { ordered, spare }) = &mut self.others {
-            let batch = std::mem::replace(&mut self.batch, spare.pop().unwrap_or_default());
+            let batch = std::mem::take(&mut self.batch);
             match std::mem::take(&mut self.is_collected) {
                 true => ordered.hand_in(batch),
                 false => ordered.hand_in_done(batch),
@@ -316,7 +334,7 @@ impl<W: Write> TraceEncoder<W> {
                     &mut self.compression,
                     meter,
                 )?;
-                spare.push(done);
+                spare.extend(done.into_memory());
             }
             return Ok(());
         }
@@ -337,7 +355,7 @@ impl<W: Write> TraceEncoder<W> {
                     &mut self.compression,
                     meter,
                 )?;
-                spare.push(batch);
+                spare.extend(batch.into_memory());
             }
         }
         Ok(())
@@ -352,6 +370,10 @@ impl<W: Write> TraceEncoder<W> {
         let Some(written) = written else { return Err(too_large) };
         if self.definitions.payload.len() + written + MAX_HEADER > self.plan.chunk_size {
             self.seal_definitions()?;
+            let waiting: usize = self.batch.definitions.iter().map(|d| d.payload.len()).sum();
+            if self.events == 0 || waiting > MOST_DEFINITIONS {
+                self.end_batch()?;
+            }
         }
         self.definitions.payload.extend_from_slice(&buffer[..written]);
         Ok(())

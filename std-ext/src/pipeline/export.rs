@@ -3,12 +3,12 @@
 
 use std::io::Write;
 
-use heapwire_core::{ChunkHeader, Definition, EventKind, NameKind, StreamPosition};
+use heapwire_core::{ChunkHeader, Definition, EventKind, NameKind};
 
 use super::encode::{Finished, TraceEncoder};
+use super::moved::move_chunks;
 use crate::config::CollectionConfig;
 use crate::error::{BinaryExportError, Result};
-use crate::io::capture_writer::CaptureWriter;
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Phase, Stage, Watch};
 use crate::plan::CapturePlan;
@@ -87,34 +87,11 @@ fn collects(collection: CollectionConfig, item: &Item<'_>) -> bool {
 }
 
 /// Whether chunks are moved as they are.
-fn moves(chunks: &Chunks, plan: &CapturePlan) -> bool {
-    chunks.longest() <= plan.chunk_size && plan.collection == CollectionConfig::default()
-}
-
-fn move_chunks<W: Write>(
-    chunks: &Chunks,
-    positions: &[StreamPosition],
-    out: W,
-    plan: &CapturePlan,
-    watch: &mut Watch,
-) -> Result<(W, Exported)> {
-    let writing = || BinaryExportError::stream("write the capture");
-    let mut writer = CaptureWriter::new(out, plan.chunked).map_err(writing())?;
-    let mut compressor = plan.compressor()?;
-    let mut compression = CompressionReport::default();
-    let mut events = 0;
-    chunks.for_each(|chunk| {
-        let pack = || compressor.pack(&chunk.header, chunk.payload);
-        let packed = watch.meter().within(Stage::Compression, pack)?;
-        compression.count(&packed);
-        let write = || writer.write_chunk(&packed.header, &packed.payload).map_err(writing());
-        watch.meter().within(Stage::Writing, write)?;
-        events += u64::from(chunk.header.events);
-        watch.advance(writer.bytes_written(), events)
-    })?;
-    let finish = || writer.finish(positions).map_err(writing());
-    let (out, bytes_written) = watch.meter().within(Stage::Writing, finish)?;
-    Ok((out, Exported { events, bytes_written, compression }))
+pub(super) fn moves(chunks: &Chunks, plan: &CapturePlan) -> bool {
+    let is_known = chunks.positions().is_some();
+    is_known
+        && chunks.longest() <= plan.chunk_size
+        && plan.collection == CollectionConfig::default()
 }
 
 fn encode_anew<W: Write>(

@@ -7,6 +7,9 @@ pub(crate) mod asynchronous;
 mod batch;
 pub mod encode;
 pub mod export;
+pub mod memory;
+#[cfg(feature = "parallel")]
+mod moved;
 #[cfg(feature = "parallel")]
 mod ordered;
 pub mod parse;

@@ -1,6 +1,6 @@
 //! Where an export gets its chunks: from a tracker, or from a capture in memory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use heapwire_core::{Chunk, ChunkError, ChunkKind, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::codec::Decompressor;
+use crate::tables::table_memory;
 
 /// Anything that holds recorded data as sealed chunks: what an export takes.
 pub trait ChunkSource {
@@ -52,9 +53,22 @@ impl fmt::Debug for SnapshotTask {
 pub struct Chunks {
     stored: Vec<Arc<[u8]>>,
     positions: Option<Vec<StreamPosition>>,
-    streams: BTreeSet<u32>,
+    streams: BTreeMap<u32, StreamExtent>,
     longest: usize,
     events: u64,
+    /// Memory of the largest model, in bytes.
+    tables: usize,
+}
+
+/// The most of a stream that is in memory at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StreamExtent {
+    /// Chunks of events.
+    pub(crate) chunks: usize,
+    /// Events of its largest chunk.
+    pub(crate) events: u32,
+    /// Blocks that were live at once, as far as its headers tell.
+    pub(crate) live_blocks: u64,
 }
 
 impl Chunks {
@@ -91,7 +105,14 @@ impl Chunks {
     fn count(&mut self, chunk: &Chunk<'_>) {
         self.events += u64::from(chunk.header.events);
         if chunk.header.kind == ChunkKind::Events {
-            self.streams.insert(chunk.header.stream);
+            let extent = self.streams.entry(chunk.header.stream).or_default();
+            let totals = chunk.header.totals;
+            let live = totals.allocations.saturating_sub(totals.frees);
+            extent.chunks += 1;
+            extent.events = extent.events.max(chunk.header.events);
+            extent.live_blocks =
+                extent.live_blocks.max(live.saturating_add(chunk.header.events.into()));
+            self.tables = self.tables.max(table_memory(chunk.header.model.shape, false));
         }
         self.longest = self.longest.max(chunk.payload.len() + MAX_HEADER + CRC_LEN);
     }
@@ -120,6 +141,16 @@ impl Chunks {
         self.longest
     }
 
+    /// How much of each stream is in memory at once.
+    pub(crate) fn extents(&self) -> impl Iterator<Item = &StreamExtent> {
+        self.streams.values()
+    }
+
+    /// Bytes of memory that decoding takes for the model.
+    pub(crate) fn tables(&self) -> usize {
+        self.tables
+    }
+
     /// Bytes of memory that the chunks take.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -141,11 +172,13 @@ impl Chunks {
         at: usize,
         decompressor: &'a mut Decompressor,
     ) -> Result<Chunk<'a>> {
-        let stored = self.stored.get(at).map(|stored| &stored[..]).unwrap_or_default();
-        let length = stored.len() as u64;
-        let damaged = |source| BinaryExportError::Damaged { offset: 0, length, source };
-        let chunk = Chunk::parse(stored, crc32fast::hash).map_err(damaged)?;
-        decompressor.unpack(chunk)?.map_err(damaged)
+        unpack(self.stored.get(at).map(|stored| &stored[..]).unwrap_or_default(), decompressor)
+    }
+
+    /// All chunks as they are stored.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn stored(&self) -> &[Arc<[u8]>] {
+        &self.stored
     }
 
     /// A copy that shares nothing.
@@ -156,6 +189,17 @@ impl Chunks {
         }
         copy
     }
+}
+
+/// A stored chunk, unpacked.
+pub(crate) fn unpack<'a>(
+    stored: &'a [u8],
+    decompressor: &'a mut Decompressor,
+) -> Result<Chunk<'a>> {
+    let length = stored.len() as u64;
+    let damaged = |source| BinaryExportError::Damaged { offset: 0, length, source };
+    let chunk = Chunk::parse(stored, crc32fast::hash).map_err(damaged)?;
+    decompressor.unpack(chunk)?.map_err(damaged)
 }
 
 impl ChunkSource for Chunks {

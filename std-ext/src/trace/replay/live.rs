@@ -16,6 +16,30 @@ impl LiveBlocks {
         Self::default()
     }
 
+    /// Makes an empty heap that takes no more than so many bytes of memory, but the few kilobytes that the
+    /// smallest takes. Blocks beyond are forgotten.
+    pub(crate) fn within(bytes: usize) -> Self {
+        let most_slots = (bytes / GROWING / size_of::<Slot<u64>>()).max(FEWEST_SLOTS);
+        Self { sizes: LiveMap { most_slots, ..LiveMap::default() } }
+    }
+
+    /// The bytes of memory that so many blocks take at most.
+    pub(crate) fn memory(blocks: u64) -> usize {
+        let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
+        let slots = match blocks.saturating_mul(4) {
+            sparse if sparse <= SPARSE_SLOTS => sparse,
+            _ => blocks.saturating_mul(2).max(2 * SPARSE_SLOTS),
+        };
+        let slots = slots.checked_next_power_of_two().unwrap_or(usize::MAX);
+        slots.max(FEWEST_SLOTS).saturating_mul(GROWING * size_of::<Slot<u64>>())
+    }
+
+    /// The bytes of memory that it would have taken to keep all blocks, if some were forgotten.
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        let slots = self.sizes.slots.len();
+        self.sizes.is_cramped.then_some(2 * slots * GROWING * size_of::<Slot<u64>>())
+    }
+
     /// Takes one event. Returns the size in bytes of the block that it frees or resizes, 0 when
     /// that is unknown or the event is of another kind.
     #[inline]
@@ -47,6 +71,10 @@ pub(super) struct LiveMap<B> {
     len: usize,
     /// The block whose address says that a slot is free.
     at_free: Option<B>,
+    /// How many slots there may be.
+    most_slots: usize,
+    /// Whether more were needed.
+    is_cramped: bool,
     /// A number that a trace cannot know. Without it, addresses can be made to collide, and the time
     /// for them grows with their square.
     seed: u64,
@@ -66,6 +94,10 @@ const FEWEST_SLOTS: usize = 1024;
 /// Slots of the largest table that is at most a quarter full: with sizes, 2 MiB.
 const SPARSE_SLOTS: usize = 1 << 17;
 
+/// A table that grows and the one that it grew out of, for the moment, take no more than so many times
+/// its size.
+const GROWING: usize = 2;
+
 /// The blocks that an event ended.
 pub(super) struct Ended<B> {
     /// Freed or resized.
@@ -77,7 +109,8 @@ pub(super) struct Ended<B> {
 impl<B> Default for LiveMap<B> {
     fn default() -> Self {
         let seed = RandomState::new().hash_one(0);
-        Self { slots: Vec::new(), len: 0, at_free: None, seed }
+        let (most_slots, is_cramped) = (usize::MAX, false);
+        Self { slots: Vec::new(), len: 0, at_free: None, most_slots, is_cramped, seed }
     }
 }
 
@@ -130,8 +163,8 @@ impl<B: Copy + Default> LiveMap<B> {
         if address == FREE {
             return self.at_free.replace(block);
         }
-        if self.len >= self.most() {
-            self.grow();
+        if self.len >= self.most() && !self.grow() {
+            return None;
         }
         let at = self.find(address);
         let slot = self.slots.get_mut(at)?;
@@ -206,16 +239,23 @@ impl<B: Copy + Default> LiveMap<B> {
         self.slots.len() / if self.slots.len() > SPARSE_SLOTS { 2 } else { 4 }
     }
 
+    /// Makes room, if it may.
     #[cold]
-    fn grow(&mut self) {
+    fn grow(&mut self) -> bool {
         let free = Slot { address: FREE, block: B::default() };
-        let slots = vec![free; (self.slots.len() * 2).max(FEWEST_SLOTS)];
+        let slots = (self.slots.len() * 2).max(FEWEST_SLOTS);
+        if slots > self.most_slots {
+            self.is_cramped = true;
+            return false;
+        }
+        let slots = vec![free; slots];
         for slot in std::mem::replace(&mut self.slots, slots) {
             if slot.address != FREE {
                 let at = self.find(slot.address);
                 self.set(at, slot);
             }
         }
+        true
     }
 }
 
@@ -253,6 +293,28 @@ mod tests {
             let fullest = buckets.iter().max().copied().unwrap_or(0);
             assert!(fullest < 24, "step {step:#x}: {fullest} addresses in one bucket");
         }
+    }
+
+    #[test]
+    fn a_map_takes_no_more_memory_than_it_may() {
+        for blocks in [1, 255, 257, 10_000, 32_768, 32_769, 100_000, 200_000] {
+            let mut live = LiveBlocks::within(LiveBlocks::memory(blocks));
+            let mut allocate = |address| {
+                let kind = EventKind::Alloc { address, size: 1, site: 0 };
+                live.apply(&Event { time: 0, thread: 0, kind });
+            };
+            (0..blocks).for_each(|number| allocate(16 * number));
+            let slots = live.sizes.slots.len() * size_of::<Slot<u64>>();
+            assert!(slots <= LiveBlocks::memory(blocks) && live.wanted().is_none(), "{blocks}");
+            assert_eq!(live.blocks() as u64, blocks);
+        }
+        let mut live = LiveBlocks::within(LiveBlocks::memory(1000));
+        for number in 0..10_000 {
+            let kind = EventKind::Alloc { address: 16 * number, size: 1, site: 0 };
+            live.apply(&Event { time: 0, thread: 0, kind });
+        }
+        assert!(live.blocks() >= 1000 && live.sizes.slots.len() == 4096, "{}", live.blocks());
+        assert_eq!(live.wanted(), Some(2 * LiveBlocks::memory(1000)));
     }
 
     #[test]
