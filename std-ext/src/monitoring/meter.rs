@@ -115,6 +115,12 @@ impl Meter {
         done
     }
 
+    /// Counts what the stage that it is in took so far.
+    pub(super) fn settle(&mut self) {
+        let current = self.current.map(|(stage, _)| stage);
+        self.switch(current);
+    }
+
     fn switch(&mut self, to: Option<Stage>) -> Option<Stage> {
         let now = Instant::now();
         let former = self.current.take();

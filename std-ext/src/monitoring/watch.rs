@@ -123,6 +123,7 @@ impl Watch {
     /// Accounts for what ran within the stage `of`, on this thread and on others: `own` are times of this
     /// thread that were not this stage's, though they passed within it.
     pub(crate) fn account(&mut self, of: Stage, own: &Times, others: &Times) {
+        self.meter.settle();
         for stage in [Stage::Compression, Stage::Writing, Stage::Waiting] {
             self.meter.times_mut().reassign(of, stage, own.of(stage));
         }
