@@ -11,11 +11,10 @@
 //! - Reading: conversion with `convert_format`
 //! - Optimisation: `optimize_system_performance`, `load_balancing`, `max_memory_usage`,
 //!   `enable_monitoring`
-//! - Benchmarks: all of it
 //! - Diagnosis: `enable_monitoring`, `component_times`
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use heapwire::{
@@ -355,6 +354,37 @@ fn integrity() -> Outcome {
     std::fs::remove_file("output.bin")?;
     let error = integrity_snippet().unwrap_err();
     assert_eq!(error.to_string(), "cannot open \"output.bin\"");
+    Ok(())
+}
+
+#[test]
+fn benchmarks() -> Outcome {
+    let _folder = CurrentFolder::new()?;
+
+    use heapwire::benchmarks;
+
+    let results = benchmarks::run_quick_benchmark()?;
+    println!("improvement: {:.2}x", results.comparison.avg_speed_improvement);
+    let quick = results;
+
+    let config = benchmarks::BenchmarkConfig::default();
+    let runner = benchmarks::BenchmarkRunner::new(config)?;
+    let results = runner.run_all_benchmarks()?;
+    runner.save_results(&results, Path::new("benchmark_results.json"))?;
+
+    assert_eq!((quick.data.len(), results.data.len()), (1, 2));
+    let saved: serde_json::Value =
+        serde_json::from_slice(&std::fs::read("benchmark_results.json")?)?;
+    let speed = &saved["comparison"]["avg_speed_improvement"];
+    assert_eq!(speed.as_f64(), Some(results.comparison.avg_speed_improvement));
+    for data in results.data.iter().chain(&quick.data) {
+        let (ours, json) = (&data.presets[0], &data.json);
+        assert!(json.bytes < data.json_with_names.bytes, "{data:?}");
+        assert!(10 * ours.bytes < json.bytes, "{data:?}");
+        for contender in [ours, json] {
+            assert!(!contender.write.median.is_zero() && !contender.read.least.is_zero());
+        }
+    }
     Ok(())
 }
 

@@ -47,6 +47,7 @@
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
+//! | measure beside JSON, on your own data | `benchmarks` |
 //! | try again, and fall back | [`ErrorRecovery`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
@@ -56,9 +57,11 @@
 //! # Features
 //!
 //! All by default: `zstd` and `lz4` (codecs; without one, its captures are refused by name),
-//! `parallel` (encoding on several threads), `serial` (the demo's pseudo-terminal), `cli` (the
-//! command).
+//! `parallel` (encoding on several threads), `serial` (the demo's pseudo-terminal), `benchmarks`
+//! (the module of that name), `cli` (the command).
 
+#[cfg(feature = "benchmarks")]
+pub mod benchmarks;
 mod config;
 pub mod convert;
 mod error;
@@ -66,6 +69,7 @@ mod facade;
 #[doc = include_str!("../HANDBOOK.md")]
 pub mod handbook {}
 pub mod io;
+mod measure;
 pub mod monitoring;
 pub mod pipeline;
 pub mod plan;

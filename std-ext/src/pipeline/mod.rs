@@ -8,7 +8,6 @@ mod batch;
 pub mod encode;
 pub mod export;
 pub mod memory;
-#[cfg(feature = "parallel")]
 mod moved;
 #[cfg(feature = "parallel")]
 mod ordered;

@@ -18,7 +18,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Outcome, Failure> {
 
 pub(crate) fn page(args: &ManArgs) -> Result<Outcome, Failure> {
     let mut command = Args::command();
-    // Otherwise a subcommand does not know what it is a part of.
+    // So that a subcommand knows what it is a part of.
     command.build();
     let command = match &args.subcommand {
         None => command,
@@ -27,11 +27,11 @@ pub(crate) fn page(args: &ManArgs) -> Result<Outcome, Failure> {
             let Some(found) = found else {
                 return Err(Failure::Usage(format!("there is no subcommand \"{name}\"")));
             };
-            let name = found.get_display_name().unwrap_or(name).to_owned();
-            found.clone().name(name)
+            found.clone()
         }
     };
     let mut page = Vec::new();
-    let rendered = Man::new(command).render(&mut page);
+    let man = Man::new(command).source(concat!("heapwire ", env!("CARGO_PKG_VERSION")));
+    let rendered = man.render(&mut page);
     told(rendered.and_then(|()| io::stdout().lock().write_all(&page)), Outcome::Done)
 }

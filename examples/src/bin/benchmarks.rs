@@ -1,0 +1,54 @@
+//! Measures heapwire beside JSON on captures of your own, or on made-up data:
+//!
+//! ```sh
+//! heapwire import trace.txt.zst -o trace.hwcap
+//! cargo run --release -p heapwire-examples --bin benchmarks -- trace.hwcap
+//! ```
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use heapwire::benchmarks::{BenchmarkConfig, BenchmarkRunner, ContenderResult};
+use heapwire::{BinaryDataParser, ParserConfig};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut config = BenchmarkConfig::default();
+    for path in std::env::args_os().skip(1).map(PathBuf::from) {
+        config.event_counts.clear();
+        let trace = BinaryDataParser::new(ParserConfig::default()).parse_file(&path)?.trace;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        config = config.with_source(name, &trace);
+    }
+    let runner = BenchmarkRunner::new(config)?;
+    let results = runner.run_all_benchmarks()?;
+    for data in &results.data {
+        println!("{}: {} events, {} records", data.name, data.events, data.records);
+        for contender in data.presets.iter().chain([&data.json, &data.json_with_names]) {
+            print_line(contender, &data.json);
+        }
+    }
+    let means = results.comparison;
+    println!(
+        "balanced beside json: written {:.1}x as fast, read {:.1}x as fast, {:.1}x smaller",
+        means.avg_write_improvement, means.avg_read_improvement, means.avg_size_improvement
+    );
+    runner.save_results(&results, Path::new("benchmark_results.json"))?;
+    println!("everything measured is in benchmark_results.json");
+    Ok(())
+}
+
+fn print_line(contender: &ContenderResult, json: &ContenderResult) {
+    let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+    let mib = |bytes: Option<u64>| bytes.map_or("?".to_owned(), |bytes| (bytes >> 20).to_string());
+    println!(
+        "  {:<17} {:>11} bytes  write {:>7.1} ms ({:>4.1}x) {:>4} MiB  read {:>7.1} ms ({:>4.1}x) {:>4} MiB",
+        contender.name,
+        contender.bytes,
+        ms(contender.write.median),
+        ms(json.write.median) / ms(contender.write.median),
+        mib(contender.write_memory),
+        ms(contender.read.median),
+        ms(json.read.median) / ms(contender.read.median),
+        mib(contender.read_memory),
+    );
+}

@@ -1,0 +1,116 @@
+//! What was measured.
+
+use serde::Serialize;
+
+use crate::measure::{Timing, geometric_mean, ratio};
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct BenchmarkResults {
+    /// On what.
+    pub machine: Machine,
+    /// How often everything was measured.
+    pub rounds: usize,
+    /// One entry for each set of data.
+    pub data: Vec<DataResult>,
+    /// The first preset beside JSON.
+    pub comparison: Comparison,
+}
+
+/// The machine, and how this program was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Machine {
+    /// The operating system.
+    pub os: &'static str,
+    /// The processor's architecture.
+    pub arch: &'static str,
+    /// Processors that this program may use.
+    pub processors: usize,
+    /// heapwire's version.
+    pub heapwire: &'static str,
+    /// Whether heapwire was built without debug assertions, as a release is; otherwise times mean little.
+    pub is_release: bool,
+}
+
+/// What was measured on one set of data.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct DataResult {
+    /// Which data.
+    pub name: String,
+    /// Events in it.
+    pub events: u64,
+    /// Allocations in it, each one record.
+    pub records: u64,
+    /// heapwire, one entry for each preset.
+    pub presets: Vec<ContenderResult>,
+    /// JSON as compact as it can be: what heapwire is compared with.
+    pub json: ContenderResult,
+    /// JSON with names of fields.
+    pub json_with_names: ContenderResult,
+}
+
+/// What was measured of one way to store the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ContenderResult {
+    /// Which.
+    pub name: String,
+    /// The file's length in bytes.
+    pub bytes: u64,
+    /// From memory to the file in its place.
+    pub write: Timing,
+    /// From the file to records in memory.
+    pub read: Timing,
+    /// The most bytes resident while it was written, beyond those before; if the system tells.
+    pub write_memory: Option<u64>,
+    /// The most bytes resident while it was read, beyond those before, the records included; if the
+    /// system tells.
+    pub read_memory: Option<u64>,
+}
+
+/// How many times better the first preset is than JSON as compact as it can be: geometric means over all
+/// data, of ratios of medians. More than 1 is better.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// How many times as fast: the geometric mean of writing and reading.
+    pub avg_speed_improvement: f64,
+    /// How many times as fast it is written.
+    pub avg_write_improvement: f64,
+    /// How many times as fast it is read.
+    pub avg_read_improvement: f64,
+    /// How many times smaller the file is.
+    pub avg_size_improvement: f64,
+}
+
+impl Comparison {
+    pub(super) fn of(data: &[DataResult]) -> Self {
+        let mean = |of: fn(&ContenderResult, &ContenderResult) -> f64| {
+            let first = |result: &DataResult| Some(of(result.presets.first()?, &result.json));
+            geometric_mean(data.iter().filter_map(first))
+        };
+        let write = mean(|ours, json| ratio(json.write.median, ours.write.median));
+        let read = mean(|ours, json| ratio(json.read.median, ours.read.median));
+        Self {
+            avg_speed_improvement: (write * read).sqrt(),
+            avg_write_improvement: write,
+            avg_read_improvement: read,
+            avg_size_improvement: mean(|ours, json| json.bytes as f64 / ours.bytes as f64),
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn this() -> Self {
+        Self {
+            os: std::env::consts::OS,
+            arch: std::env::consts::ARCH,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            heapwire: env!("CARGO_PKG_VERSION"),
+            is_release: !cfg!(debug_assertions),
+        }
+    }
+}

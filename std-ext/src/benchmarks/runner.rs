@@ -1,0 +1,191 @@
+//! Measures what the configuration says.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::config::{BenchmarkConfig, BenchmarkSource};
+use super::contender::{Contender, data_of};
+use super::results::{BenchmarkResults, Comparison, ContenderResult, DataResult, Machine};
+use super::workload;
+use crate::error::{BinaryExportError, Result};
+use crate::io::atomic_file::AtomicFile;
+use crate::measure::{Timing, peak_memory, timed};
+use crate::plan::CapturePlan;
+use crate::trace::source::Chunks;
+
+/// The most events that are made up: their records take 80 bytes of memory each.
+const MAX_EVENTS: u64 = 100_000_000;
+
+/// Measures what its configuration says.
+#[derive(Clone, Debug)]
+pub struct BenchmarkRunner {
+    config: BenchmarkConfig,
+}
+
+impl BenchmarkRunner {
+    /// A runner of this configuration.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](BinaryExportError::InvalidConfig) by the field: for no rounds, no data, no or
+    /// more than a hundred million events, no preset, or a preset that cannot be.
+    pub fn new(config: BenchmarkConfig) -> Result<Self> {
+        let invalid = |field, reason: &str| {
+            Err(BinaryExportError::InvalidConfig { field, reason: reason.into() })
+        };
+        if config.rounds == 0 {
+            return invalid("rounds", "is 0, expected at least 1");
+        }
+        if config.presets.is_empty() {
+            return invalid("presets", "is empty, expected at least one");
+        }
+        if config.event_counts.is_empty() && config.sources.is_empty() {
+            return invalid("event_counts", "is empty, expected at least one, or sources");
+        }
+        if let Some(count) = config.event_counts.iter().find(|n| !(1..=MAX_EVENTS).contains(*n)) {
+            let reason = format!("has {count}, expected 1 to {MAX_EVENTS}");
+            return invalid("event_counts", &reason);
+        }
+        for preset in &config.presets {
+            CapturePlan::try_from(&preset.config)?;
+        }
+        Ok(Self { config })
+    }
+
+    /// Measures everything.
+    ///
+    /// # Errors
+    /// When a file cannot be written or read, when a source has no data, or when what was read is not
+    /// what was written.
+    pub fn run_all_benchmarks(&self) -> Result<BenchmarkResults> {
+        let mut data = Vec::new();
+        for &events in &self.config.event_counts {
+            let chunks = workload::chunks(events)?;
+            data.push(self.run(&format!("{events} made-up events"), &chunks)?);
+        }
+        for BenchmarkSource { name, chunks } in &self.config.sources {
+            data.push(self.run(name, chunks)?);
+        }
+        let comparison = Comparison::of(&data);
+        Ok(BenchmarkResults {
+            machine: Machine::this(),
+            rounds: self.config.rounds,
+            data,
+            comparison,
+        })
+    }
+
+    /// Saves `results` as JSON. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save_results(&self, results: &BenchmarkResults, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let write = || {
+            let mut file = AtomicFile::create(path)?;
+            serde_json::to_writer_pretty(&mut file, results)?;
+            file.write_all(b"\n")?;
+            file.commit()
+        };
+        write().map(drop).map_err(BinaryExportError::io("write", path))
+    }
+
+    fn run(&self, name: &str, chunks: &Chunks) -> Result<DataResult> {
+        let data = data_of(chunks)?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("heapwire-benchmark-");
+        let folder = match &self.config.folder {
+            Some(parent) => folder
+                .tempdir_in(parent)
+                .map_err(BinaryExportError::io("create a folder in", parent))?,
+            None => folder
+                .tempdir()
+                .map_err(BinaryExportError::io("create a folder in", std::env::temp_dir()))?,
+        };
+        let path = |number: usize| folder.path().join(number.to_string());
+        let mut measured: Vec<Measured<'_>> = Vec::new();
+        for preset in &self.config.presets {
+            let contender = Contender::Heapwire(&preset.config, chunks);
+            measured.push(Measured::new(&preset.name, contender, path(measured.len())));
+        }
+        for (name, contender) in [
+            ("json", Contender::JsonArrays(&data)),
+            ("json_with_names", Contender::JsonObjects(&data)),
+        ] {
+            measured.push(Measured::new(name, contender, path(measured.len())));
+        }
+        for measured in &mut measured {
+            let read = measured.warm_up()?;
+            if !read.is_same(&data) {
+                let what = format!("{} read other records than were written", measured.name);
+                let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+                return Err(BinaryExportError::stream("benchmark")(source));
+            }
+        }
+        for _ in 0..self.config.rounds {
+            measured.iter_mut().try_for_each(Measured::write)?;
+            measured.iter_mut().try_for_each(Measured::read)?;
+        }
+        let mut results: Vec<_> = measured.iter().map(Measured::result).collect();
+        let others = results.split_off(self.config.presets.len());
+        let [json, json_with_names] = <[_; 2]>::try_from(others).expect("two were added");
+        Ok(DataResult {
+            name: name.to_owned(),
+            events: chunks.event_count(),
+            records: data.records.len() as u64,
+            presets: results,
+            json,
+            json_with_names,
+        })
+    }
+}
+
+/// A contender, its file, and what was measured.
+struct Measured<'a> {
+    name: &'a str,
+    contender: Contender<'a>,
+    path: PathBuf,
+    bytes: u64,
+    memory: [Option<u64>; 2],
+    writes: Vec<std::time::Duration>,
+    reads: Vec<std::time::Duration>,
+}
+
+impl<'a> Measured<'a> {
+    fn new(name: &'a str, contender: Contender<'a>, path: PathBuf) -> Self {
+        let (bytes, memory) = (0, [None; 2]);
+        Self { name, contender, path, bytes, memory, writes: Vec::new(), reads: Vec::new() }
+    }
+
+    /// A first time, without taking it, but the memory. Returns what was read.
+    fn warm_up(&mut self) -> Result<super::record::Data> {
+        let (write_memory, bytes) = peak_memory(|| self.contender.write(&self.path))?;
+        let (read_memory, data) = peak_memory(|| self.contender.read(&self.path))?;
+        (self.bytes, self.memory) = (bytes, [write_memory, read_memory]);
+        Ok(data)
+    }
+
+    fn write(&mut self) -> Result<()> {
+        let (time, _) = timed(|| self.contender.write(&self.path))?;
+        self.writes.push(time);
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<()> {
+        // What was read is given back behind the clock.
+        let (time, _) = timed(|| self.contender.read(&self.path))?;
+        self.reads.push(time);
+        Ok(())
+    }
+
+    fn result(&self) -> ContenderResult {
+        let [write_memory, read_memory] = self.memory;
+        ContenderResult {
+            name: self.name.to_owned(),
+            bytes: self.bytes,
+            write: Timing::of(&self.writes),
+            read: Timing::of(&self.reads),
+            write_memory,
+            read_memory,
+        }
+    }
+}
