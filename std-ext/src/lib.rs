@@ -72,7 +72,7 @@ pub use config::{
     CompressionAlgorithm, CompressionConfig, IntegratedConfig, ModelSize, OutputFormat,
     ParallelConfig, ParserConfig, ProcessingConfig,
 };
-pub use error::{BinaryExportError, Result};
+pub use error::{BinaryExportError, MessagePackError, Result};
 pub use facade::{
     BinaryDataParser, BinaryExport, ExportResult, IntegratedBinaryExporter, ParseResult, ParseStats,
 };

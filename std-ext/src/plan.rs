@@ -9,6 +9,11 @@ use crate::config::{
 use crate::error::{BinaryExportError, Result};
 use crate::io::codec::Compression;
 use crate::tables::shape_for_chunk;
+use crate::trace::limits::Limits;
+
+mod forms;
+
+pub use forms::{ConvertPlan, ExportPlan, MessagePackPlan, Target};
 
 /// The smallest chunk of a capture, in bytes: columns need about a kilobyte to be worth their table.
 pub const MIN_CAPTURE_CHUNK: usize = 1024;
@@ -64,6 +69,12 @@ impl TryFrom<&IntegratedConfig> for CapturePlan {
                 (config.processing.chunk_size, false, "processing.chunk_size")
             }
             OutputFormat::Chunked { chunk_size } => (chunk_size, true, "output_format.chunk_size"),
+            OutputFormat::MessagePack => {
+                return Err(BinaryExportError::InvalidConfig {
+                    field: "output_format",
+                    reason: "is MessagePack, expected that of a capture".into(),
+                });
+            }
         };
         if !(MIN_CAPTURE_CHUNK..=MAX_CHUNK).contains(&chunk_size) {
             return Err(BinaryExportError::InvalidConfig {
@@ -134,6 +145,8 @@ pub struct ParsePlan {
     pub salvage: bool,
     /// Threads that decode, the caller's included; at least 1.
     pub threads: usize,
+    /// How much is read at most.
+    pub limits: Limits,
 }
 
 impl TryFrom<&ParserConfig> for ParsePlan {
@@ -141,7 +154,12 @@ impl TryFrom<&ParserConfig> for ParsePlan {
 
     fn try_from(config: &ParserConfig) -> Result<Self> {
         let threads = config.parallel.as_ref().map_or(1, |parallel| parallel.worker_threads);
-        Ok(Self { salvage: config.salvage, threads: resolve_threads(threads)? })
+        let limits = Limits {
+            max_events: config.max_events,
+            max_live_blocks: config.max_live_blocks,
+            max_memory: config.max_memory_usage,
+        };
+        Ok(Self { salvage: config.salvage, threads: resolve_threads(threads)?, limits })
     }
 }
 

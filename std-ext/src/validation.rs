@@ -1,6 +1,9 @@
 //! Is a capture what it should be? Every byte is read, every checksum and count compared, every event
 //! decoded.
 
+#[cfg(feature = "msgpack")]
+mod messagepack;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -10,6 +13,9 @@ use heapwire_core::{Chunk, ChunkKind, EventKind, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
+#[cfg(feature = "msgpack")]
+use crate::io::envelope::Form;
+use crate::io::envelope::open;
 use crate::io::index::{EndMark, Index, IndexEntry};
 use crate::pipeline::export::Exported;
 use crate::pipeline::parse::{CaptureVisitor, parse_on};
@@ -73,10 +79,10 @@ pub enum FindingKind {
     Repeated,
 }
 
-/// Reads the capture at `path` and says what is wrong with it.
+/// Reads the file at `path`, a capture or MessagePack, and says what is wrong with it.
 ///
 /// # Errors
-/// When the file cannot be read or is no capture at all. A bad capture is a report, not an error.
+/// When the file cannot be read or is neither. A bad file is a report, not an error.
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
@@ -93,6 +99,12 @@ pub fn validate(input: impl Read) -> Result<ValidationReport> {
 
 /// The same with so many threads, which decode ahead.
 fn validate_on(threads: usize, input: impl Read) -> Result<ValidationReport> {
+    let opened = open(input)?;
+    #[cfg(feature = "msgpack")]
+    if opened.form == Form::MessagePack {
+        return messagepack::validate(opened.input);
+    }
+    let input = opened.input;
     let mut validator = Validator { exact: true, ..Validator::default() };
     let completeness = parse_on(threads, input, &mut validator)?;
     validator.end(&completeness);

@@ -7,8 +7,8 @@ use super::{BinaryDataParser, ExportResult};
 use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::io::atomic_file::AtomicFile;
-use crate::pipeline::export::export;
-use crate::plan::CapturePlan;
+use crate::pipeline::export::export_as;
+use crate::plan::ExportPlan;
 use crate::trace::capture::Trace;
 use crate::trace::source::ChunkSource;
 use crate::validation::check_written;
@@ -39,16 +39,16 @@ impl IntegratedBinaryExporter {
     ) -> Result<ExportResult> {
         let started = Instant::now();
         let path = path.as_ref();
-        let plan = CapturePlan::try_from(&self.config)?;
+        let plan = ExportPlan::try_from(&self.config)?;
         let chunks = tracker.snapshot();
         let file = AtomicFile::create(path).map_err(BinaryExportError::io("create", path))?;
         let in_file = BinaryExportError::in_file;
-        let (mut file, exported) = export(&chunks, file, &plan).map_err(in_file(path))?;
-        if plan.read_back
+        let (mut file, exported) = export_as(&chunks, file, &plan).map_err(in_file(path))?;
+        if plan.read_back()
             && let Some(written) =
                 file.read_back().map_err(BinaryExportError::io("read back", path))?
         {
-            check_written(plan.threads, written, &exported).map_err(in_file(path))?;
+            check_written(plan.threads(), written, &exported).map_err(in_file(path))?;
         }
         let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
         Ok(ExportResult { bytes_written, events: exported.events, elapsed: started.elapsed() })

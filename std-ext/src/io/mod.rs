@@ -4,6 +4,8 @@ pub mod atomic_file;
 pub mod capture_reader;
 pub mod capture_writer;
 pub mod codec;
+pub mod envelope;
 pub mod index;
 pub mod line;
+pub mod sorter;
 mod varints;

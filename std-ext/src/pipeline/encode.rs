@@ -1,6 +1,7 @@
 //! Events into a capture: encoded and compressed at once, or in batches by as many threads as the plan
 //! has, and written in order. Any number of threads gives the same bytes.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use heapwire_core::format::{MAX_HEADER, MAX_TEXT};
@@ -18,6 +19,7 @@ use crate::io::codec::{Compressor, Packed};
 use crate::plan::CapturePlan;
 use crate::trace::Item;
 use crate::trace::continuity::Gap;
+use crate::trace::entry::Position;
 use crate::trace::replay::LiveBlocks;
 
 /// Events of a batch: a chunk of the default size, of smaller ones several. Twice as many made captures
@@ -46,6 +48,8 @@ pub struct TraceEncoder<W> {
     events: usize,
     live: LiveBlocks,
     position: StreamPosition,
+    /// Where the streams stand that do not go on now.
+    others_stand: BTreeMap<u32, StreamPosition>,
     /// When the stream went on after a gap, as long as no event came since.
     resumed: Option<u64>,
     definitions: Definitions,
@@ -110,6 +114,7 @@ impl<W: Write> TraceEncoder<W> {
             events: 0,
             live: LiveBlocks::new(),
             position: StreamPosition::default(),
+            others_stand: BTreeMap::new(),
             resumed: None,
             definitions: Definitions {
                 payload: Vec::new(),
@@ -157,6 +162,37 @@ impl<W: Write> TraceEncoder<W> {
             totals: header.totals,
         };
         self.resumed = Some(header.time);
+        Ok(())
+    }
+
+    /// Says where the stream of the next events stands, which need not be the one of the last events.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn position(&mut self, position: &Position) -> Result<()> {
+        self.interrupt()?;
+        let start = |stream| StreamPosition { stream, ..StreamPosition::default() };
+        let (stream, epoch) = (position.stream, position.epoch);
+        if stream != self.position.stream {
+            let other = self.others_stand.remove(&stream).unwrap_or_else(|| start(stream));
+            let former = std::mem::replace(&mut self.position, other);
+            if former != start(former.stream) {
+                self.others_stand.insert(former.stream, former);
+            }
+        }
+        if position.restarted {
+            self.live = LiveBlocks::new();
+        }
+        let first = if epoch == self.position.epoch { self.position.sequence } else { 0 };
+        self.position = StreamPosition {
+            stream,
+            epoch,
+            sequence: first.wrapping_add(position.missing_chunks),
+            event: position.events_before,
+            losses: position.losses(),
+            totals: position.totals(),
+        };
+        self.resumed = position.is_gap().then_some(position.time);
         Ok(())
     }
 
@@ -212,7 +248,12 @@ impl<W: Write> TraceEncoder<W> {
     /// As [`push`](Self::push).
     pub fn finish(mut self) -> Result<(W, u64)> {
         self.interrupt()?;
-        self.writer.finish(&[self.position]).map_err(BinaryExportError::stream(WRITING))
+        let start = StreamPosition { stream: self.position.stream, ..StreamPosition::default() };
+        if self.others_stand.is_empty() || self.position != start {
+            self.others_stand.insert(self.position.stream, self.position);
+        }
+        let streams: Vec<_> = self.others_stand.into_values().collect();
+        self.writer.finish(&streams).map_err(BinaryExportError::stream(WRITING))
     }
 
     fn push_event(&mut self, event: &Event) -> Result<()> {

@@ -5,13 +5,15 @@ use std::io::Write;
 
 use heapwire_core::StreamPosition;
 
+use super::convert::Sink;
 use super::encode::TraceEncoder;
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::Compressor;
-use crate::plan::CapturePlan;
+use crate::plan::{CapturePlan, ExportPlan, Target};
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
+use crate::trace::entry::for_each_entry;
 use crate::trace::merge::{Part, for_each_part};
 use crate::trace::source::Chunks;
 
@@ -22,6 +24,25 @@ pub struct Exported {
     pub events: u64,
     /// The capture's length in bytes.
     pub bytes_written: u64,
+}
+
+/// Writes all chunks to `out`, in the plan's form.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_as<W: Write>(chunks: &Chunks, out: W, plan: &ExportPlan) -> Result<(W, Exported)> {
+    let target = match plan {
+        ExportPlan::Capture(plan) => return export(chunks, out, plan),
+        ExportPlan::MessagePack(plan) => Target::MessagePack(plan.compression),
+    };
+    let events = chunks.event_count();
+    if events == 0 {
+        return Err(BinaryExportError::NoDataToExport);
+    }
+    let mut sink = Sink::new(out, &target)?;
+    for_each_entry(chunks, |entry| sink.entry(&entry))?;
+    let (out, bytes_written) = sink.finish()?;
+    Ok((out, Exported { events, bytes_written }))
 }
 
 /// Writes all chunks to `out`.

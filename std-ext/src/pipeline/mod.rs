@@ -3,7 +3,9 @@
 #[cfg(feature = "parallel")]
 mod ahead;
 mod batch;
+pub mod convert;
 pub mod encode;
+pub mod entries;
 pub mod export;
 #[cfg(feature = "parallel")]
 mod ordered;

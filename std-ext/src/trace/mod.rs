@@ -3,8 +3,11 @@
 pub mod capture;
 pub mod continuity;
 pub mod decode;
+pub mod entry;
+pub mod limits;
 pub(crate) mod merge;
 pub mod position;
+pub mod record;
 pub mod replay;
 pub mod source;
 pub mod symbols;
