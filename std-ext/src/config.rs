@@ -1,5 +1,7 @@
 //! Configuration: plain data, as the user says it. [`plan`](crate::plan) makes sense of it.
 
+use crate::trace::limits::Limits;
+
 /// How to export. [`Default`] is [`balanced`](Self::balanced).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -136,6 +138,9 @@ pub enum LoadBalancingStrategy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutputFormat {
+    /// One MessagePack map of records, which every language reads; compressed, it is inside one Zstd or
+    /// LZ4 frame.
+    MessagePack,
     /// A capture of large chunks: the smallest file.
     CustomBinary,
     /// A capture of chunks of this size: little memory, quick to resume after damage.
@@ -261,14 +266,28 @@ pub struct ParserConfig {
     pub salvage: bool,
     /// Several threads, or `None` for one.
     pub parallel: Option<ParallelConfig>,
+    /// The most events that are read.
+    pub max_events: u64,
+    /// The most blocks that may be live at one time, where they are followed.
+    pub max_live_blocks: usize,
+    /// The most memory, in bytes, for what is collected or waits for its turn.
+    pub max_memory_usage: usize,
     /// Open `tracing` spans, as [`IntegratedConfig::enable_monitoring`] does.
     pub enable_monitoring: bool,
 }
 
 impl Default for ParserConfig {
-    /// No salvage; as many threads as there are processors; no monitoring.
+    /// No salvage; as many threads as there are processors; 2³⁶ events, 2²⁵ live blocks and 4 GiB, or
+    /// half the address space where that is less; no monitoring.
     fn default() -> Self {
-        let parallel = Some(ParallelConfig::default());
-        Self { salvage: false, parallel, enable_monitoring: false }
+        let Limits { max_events, max_live_blocks, max_memory } = Limits::default();
+        Self {
+            salvage: false,
+            parallel: Some(ParallelConfig::default()),
+            max_events,
+            max_live_blocks,
+            max_memory_usage: max_memory,
+            enable_monitoring: false,
+        }
     }
 }

@@ -93,6 +93,45 @@ pub enum BinaryExportError {
         #[from]
         source: TextError,
     },
+    /// A MessagePack file is wrong.
+    #[error("cannot read the MessagePack file")]
+    MessagePack {
+        /// Where, and what is wrong there.
+        #[from]
+        source: MessagePackError,
+    },
+    /// A line of JSON is wrong.
+    #[error("cannot read the JSON lines: line {line}: {what}")]
+    JsonLines {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Data that is not in the form that it was said to be in.
+    #[error("the data is {found}, expected {expected}")]
+    OtherForm {
+        /// What it is.
+        found: &'static str,
+        /// What it was said to be.
+        expected: &'static str,
+    },
+    /// The input passes a limit of [`ParserConfig`](crate::ParserConfig).
+    #[error("the input passes the limit `{field}`: at most {most}")]
+    Limit {
+        /// Which.
+        field: &'static str,
+        /// As many may be.
+        most: u64,
+    },
+    /// A form of the trace that cannot carry something that is in it.
+    #[error("{form} cannot carry {what}")]
+    NotCarried {
+        /// Which form.
+        form: &'static str,
+        /// What it cannot carry.
+        what: String,
+    },
     /// An event or a definition that no chunk of this size has room for.
     #[error("an item does not fit a chunk of {chunk_size} bytes")]
     ItemTooLarge {
@@ -152,6 +191,43 @@ impl BinaryExportError {
     pub(crate) fn stream(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Stream { action, source }
     }
+}
+
+/// What is wrong with a MessagePack file. Offsets are in bytes from its start, of what is in its Zstd or
+/// LZ4 frame if it is in one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessagePackError {
+    /// It ends early.
+    #[error("it ends at offset {offset}, before its last entry")]
+    CutOff {
+        /// Where.
+        offset: u64,
+    },
+    /// It cannot be read on from here.
+    #[error("at offset {offset}: {what}")]
+    Malformed {
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// Parts of it contradict each other.
+    #[error("at offset {offset}: {what}")]
+    Contradiction {
+        /// Where this was found.
+        offset: u64,
+        /// What was found, and what was expected.
+        what: String,
+    },
+    /// It is of a version that this crate does not read.
+    #[error("it is of version {found}, expected at most {newest}")]
+    UnsupportedVersion {
+        /// Its version.
+        found: u64,
+        /// The newest that can be read.
+        newest: u64,
+    },
 }
 
 /// Why a text trace could not be read. Lines and columns count from 1, columns in bytes.

@@ -83,7 +83,7 @@ pub use config::{
     CollectionConfig, CompressionAlgorithm, CompressionConfig, IntegratedConfig,
     LoadBalancingStrategy, ModelSize, OutputFormat, ParallelConfig, ParserConfig, ProcessingConfig,
 };
-pub use error::{BinaryExportError, ErrorKind, Result};
+pub use error::{BinaryExportError, ErrorKind, MessagePackError, Result};
 pub use facade::{
     BinaryDataParser, BinaryExport, ExportResult, IntegratedBinaryExporter, ParseResult, ParseStats,
 };

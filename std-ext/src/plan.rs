@@ -10,6 +10,11 @@ use crate::config::{
 use crate::error::{BinaryExportError, Result};
 use crate::io::codec::{Compression, Compressor};
 use crate::tables::shape_for_chunk;
+use crate::trace::limits::Limits;
+
+mod forms;
+
+pub use forms::{ConvertPlan, ExportPlan, MessagePackPlan, Target};
 
 /// The smallest chunk of a capture, in bytes: columns need about a kilobyte to be worth their table.
 pub const MIN_CAPTURE_CHUNK: usize = 1024;
@@ -131,6 +136,12 @@ impl TryFrom<&IntegratedConfig> for CapturePlan {
                 (config.processing.chunk_size, false, "processing.chunk_size")
             }
             OutputFormat::Chunked { chunk_size } => (chunk_size, true, "output_format.chunk_size"),
+            OutputFormat::MessagePack => {
+                return Err(BinaryExportError::InvalidConfig {
+                    field: "output_format",
+                    reason: "is MessagePack, expected that of a capture".into(),
+                });
+            }
         };
         if !(MIN_CAPTURE_CHUNK..=MAX_CHUNK).contains(&chunk_size) {
             return Err(BinaryExportError::InvalidConfig {
@@ -227,6 +238,8 @@ pub struct ParsePlan {
     pub threads: usize,
     /// Which of them gets what.
     pub balancing: Balancing,
+    /// How much is read at most.
+    pub limits: Limits,
 }
 
 impl From<&CapturePlan> for Workers {
@@ -246,7 +259,12 @@ impl TryFrom<&ParserConfig> for ParsePlan {
 
     fn try_from(config: &ParserConfig) -> Result<Self> {
         let (threads, balancing) = workers(config.parallel.as_ref())?;
-        Ok(Self { salvage: config.salvage, threads, balancing })
+        let limits = Limits {
+            max_events: config.max_events,
+            max_live_blocks: config.max_live_blocks,
+            max_memory: config.max_memory_usage,
+        };
+        Ok(Self { salvage: config.salvage, threads, balancing, limits })
     }
 }
 

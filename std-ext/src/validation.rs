@@ -1,6 +1,9 @@
 //! Is a capture what it should be? Every byte is read, every checksum and count compared, every event
 //! decoded.
 
+#[cfg(feature = "msgpack")]
+mod messagepack;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -10,12 +13,15 @@ use heapwire_core::{Chunk, ChunkKind, EventKind, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
+#[cfg(feature = "msgpack")]
+use crate::io::envelope::Form;
+use crate::io::envelope::open;
 use crate::io::index::{EndMark, Index, IndexEntry};
 use crate::monitoring::{Phase, Stage, Watch};
 use crate::pipeline::export::Exported;
 use crate::pipeline::parse::CaptureVisitor;
 use crate::pipeline::watched::parse_watched;
-use crate::plan::{CapturePlan, Workers, unasked_threads};
+use crate::plan::{ExportPlan, Workers, unasked_threads};
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
 use crate::trace::position::Positions;
@@ -57,8 +63,9 @@ pub struct Finding {
     pub severity: Severity,
     /// Where, in bytes from the capture's start.
     pub offset: u64,
-    /// In which chunk: how many chunks of any kind come before it that can be told apart.
-    pub chunk: u64,
+    /// In which chunk: how many chunks of any kind come before it that can be told apart. MessagePack
+    /// has none.
+    pub chunk: Option<u64>,
     /// A sentence for people.
     pub message: String,
 }
@@ -107,11 +114,11 @@ impl FindingKind {
     }
 }
 
-/// Reads the capture at `path` and says what is wrong with it.
+/// Reads the file at `path`, a capture or MessagePack, and says what is wrong with it.
 ///
 /// # Errors
 /// When the file cannot be read, or needs a codec that was not compiled in. A bad file is a report,
-/// not an error, even one that is no capture at all.
+/// not an error, even one that is nothing that is known.
 pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> {
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
@@ -136,6 +143,12 @@ fn validate_on(
     live_memory: usize,
     watch: &mut Watch,
 ) -> Result<ValidationReport> {
+    let opened = open(input)?;
+    #[cfg(feature = "msgpack")]
+    if opened.form == Form::MessagePack {
+        return messagepack::validate(opened.input);
+    }
+    let input = opened.input;
     let live = LiveBlocks::within(live_memory);
     let mut validator = Validator { exact: true, live, ..Validator::default() };
     match parse_watched(Stage::Validation, workers, input, &mut validator, watch) {
@@ -155,13 +168,13 @@ fn validate_on(
 
 /// Whether what was just written as planned reads back as what was exported.
 pub(crate) fn check_written(
-    plan: &CapturePlan,
+    plan: &ExportPlan,
     input: impl Read,
     exported: &Exported,
     watch: &mut Watch,
 ) -> Result<()> {
     watch.begin(Phase::Validation, Some(exported.bytes_written), Some(exported.events))?;
-    let report = validate_on(plan, input, plan.memory.live_blocks, watch)?;
+    let report = validate_on(plan, input, plan.live_memory(), watch)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }
@@ -199,7 +212,7 @@ impl Validator {
     fn add(&mut self, kind: FindingKind, offset: u64, message: String) {
         // What is not in the chunk that began last is where the next one should be.
         let chunk = if offset == self.offset { self.begun.saturating_sub(1) } else { self.begun };
-        let severity = kind.severity();
+        let (chunk, severity) = (Some(chunk), kind.severity());
         let findings = match severity {
             Severity::Warning => &mut self.report.warnings,
             Severity::Error | Severity::Fatal => &mut self.report.errors,

@@ -196,7 +196,7 @@ fn damage_says_its_place_and_what_is_wrong_there() {
     let finding = &report.errors[0];
     assert_eq!((finding.kind, finding.severity), (FindingKind::Damage, Severity::Error));
     assert_eq!(finding.offset, offset);
-    assert!(finding.chunk > 0, "whole chunks come before it");
+    assert!(finding.chunk > Some(0), "whole chunks come before it");
     // What it hid is told of at the chunk behind it.
     let [gap] = &report.warnings[..] else { panic!("{report:?}") };
     assert_eq!((gap.kind, gap.severity), (FindingKind::Gap, Severity::Warning));

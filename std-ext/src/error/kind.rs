@@ -39,6 +39,8 @@ impl BinaryExportError {
             Self::Codec { .. } => ErrorKind::Resources,
             Self::NoDataToExport
             | Self::Cancelled
+            | Self::OtherForm { .. }
+            | Self::NotCarried { .. }
             | Self::NoRuntime
             | Self::InvalidConfig { .. }
             | Self::ItemTooLarge { .. }
@@ -48,6 +50,9 @@ impl BinaryExportError {
             | Self::Damaged { .. }
             | Self::CutOff { .. }
             | Self::SeveralStreams { .. }
+            | Self::MessagePack { .. }
+            | Self::JsonLines { .. }
+            | Self::Limit { .. }
             | Self::Text { .. } => ErrorKind::Input,
         }
     }

@@ -11,9 +11,9 @@ use crate::monitoring::{
     ExportCounts, ExportOutcome, Observer, PerformanceMetrics, Phase, Progress, Stage,
     SystemStatus, Watch,
 };
-use crate::pipeline::export::{Exported, export_watched};
-use crate::pipeline::memory::within_memory;
-use crate::plan::CapturePlan;
+use crate::pipeline::export::{Exported, export_as};
+use crate::pipeline::memory::plan_within_memory;
+use crate::plan::ExportPlan;
 use crate::trace::capture::Trace;
 use crate::trace::source::{ChunkSource, Chunks};
 use crate::validation::check_written;
@@ -117,16 +117,16 @@ pub(super) fn export_to(
     snapshot: impl FnOnce() -> Chunks,
     mut watch: Watch,
 ) -> Result<ExportResult> {
-    let plan = CapturePlan::try_from(config)?;
+    let plan = ExportPlan::try_from(config)?;
     let failed = |action| BinaryExportError::io(action, path);
     let in_file = BinaryExportError::in_file;
     let chunks = watch.meter().within(Stage::Collection, snapshot);
-    let plan = within_memory(plan, &chunks)?;
+    let plan = plan_within_memory(plan, &chunks)?;
     let file = watch.meter().within(Stage::Writing, || AtomicFile::create(path));
     let file = file.map_err(failed("create"))?;
     let (mut file, exported) =
-        export_watched(&chunks, file, &plan, &mut watch).map_err(in_file(path))?;
-    if plan.read_back
+        export_as(&chunks, file, &plan, &mut watch).map_err(in_file(path))?;
+    if plan.read_back()
         && let Some(written) = file.read_back().map_err(failed("read back"))?
     {
         check_written(&plan, written, &exported, &mut watch).map_err(in_file(path))?;
@@ -138,7 +138,7 @@ pub(super) fn export_to(
     let bytes_written = file.commit().map_err(failed("write"))?;
     watch.meter().end(begun);
     let Exported { events, compression, .. } = exported;
-    let performance_metrics = watch.metrics(plan.threads, events, bytes_written);
+    let performance_metrics = watch.metrics(plan.threads(), events, bytes_written);
     let elapsed = performance_metrics.elapsed;
     Ok(ExportResult { bytes_written, events, compression, elapsed, performance_metrics })
 }

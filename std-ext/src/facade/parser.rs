@@ -1,4 +1,4 @@
-//! `BinaryDataParser`: captures into memory.
+//! `BinaryDataParser`: files into memory, or into a callback; and from one form into another.
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -8,18 +8,24 @@ use std::time::{Duration, Instant};
 
 use heapwire_core::{Chunk, ChunkKind};
 
-use crate::config::ParserConfig;
+use crate::config::{OutputFormat, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{Completeness, Damage};
+use crate::io::envelope::{Form, open};
 use crate::monitoring::{Observer, Phase, Progress, Stage, Watch};
+use crate::pipeline::convert::{convert, into_capture};
+use crate::pipeline::entries::read_entries;
 use crate::pipeline::parse::{CaptureVisitor, damaged};
 use crate::pipeline::watched::parse_watched;
-use crate::plan::{ParsePlan, Workers};
+use crate::plan::{ConvertPlan, ParsePlan, Workers};
 use crate::trace::Item;
 use crate::trace::capture::Trace;
 use crate::trace::continuity::{Follows, Gap};
+use crate::trace::entry::Entry;
+use crate::trace::record::{Record, Records};
+use crate::trace::symbols::Symbols;
 
-/// Reads captures into memory.
+/// Reads captures and MessagePack files: into memory, into a callback, from one format into another.
 #[derive(Clone, Debug, Default)]
 pub struct BinaryDataParser {
     config: ParserConfig,
@@ -77,11 +83,12 @@ impl BinaryDataParser {
         self
     }
 
-    /// Reads the capture at `path` into memory.
+    /// Reads the file at `path` into memory: a capture or MessagePack, in a Zstd or LZ4 frame or not.
     ///
     /// # Errors
-    /// When the file cannot be read or is no capture; when it is damaged or cut off, unless the
-    /// parser salvages. [`InvalidConfig`](BinaryExportError::InvalidConfig) for too many threads.
+    /// When the file cannot be read or is nothing that is known; when it is damaged or cut off, unless
+    /// it is a capture and the parser salvages. When it passes the parser's limits.
+    /// [`InvalidConfig`](BinaryExportError::InvalidConfig) for too many threads.
     pub fn parse_file(&self, path: impl AsRef<Path>) -> Result<ParseResult> {
         let path = path.as_ref();
         self.parse_watched_file(path, self.watch(Some(path)))
@@ -102,8 +109,8 @@ impl BinaryDataParser {
             .monitored(self.config.enable_monitoring, path)
     }
 
-    /// Reads a capture from any input into memory: a few bytes an event, and a few megabytes for each
-    /// thread.
+    /// Reads from any input into memory: a few bytes an event, and a few megabytes for each thread. What
+    /// the input is, its first bytes say.
     ///
     /// # Errors
     /// As [`parse_file`](Self::parse_file).
@@ -115,29 +122,127 @@ impl BinaryDataParser {
 
     fn parse(&self, input: impl Read, mut watch: Watch) -> Result<ParseResult> {
         let started = Instant::now();
-        let mut collector = Collector {
-            plan: ParsePlan::try_from(&self.config)?,
-            trace: Trace::default(),
-            stats: ParseStats::default(),
-            gaps: Vec::new(),
-            damage: Vec::new(),
-        };
-        let workers = Workers::from(&collector.plan);
-        let completeness =
-            parse_watched(Stage::Parsing, workers, input, &mut collector, &mut watch)?;
-        let Collector { plan, mut trace, mut stats, gaps, damage } = collector;
-        let positions = match &completeness {
-            Completeness::Complete(end) => Some(end.streams.clone()),
-            Completeness::CutOff { offset } if !plan.salvage => {
-                return Err(BinaryExportError::CutOff { offset: *offset });
+        let plan = ParsePlan::try_from(&self.config)?;
+        let opened = open(input)?;
+        let mut result = match opened.form {
+            Form::MessagePack => {
+                let to = ConvertPlan::new(&self.config, OutputFormat::CustomBinary)?;
+                let capture = into_capture(opened, &to)?;
+                collect(&capture[..], plan, &mut watch)?
             }
-            Completeness::CutOff { .. } => None,
+            _ => collect(opened.input, plan, &mut watch)?,
         };
-        stats.elapsed = started.elapsed();
+        result.parse_stats.elapsed = started.elapsed();
         watch.record();
-        trace.set_positions(positions);
-        Ok(ParseResult { trace, parse_stats: stats, completeness, gaps, damage })
+        Ok(result)
     }
+
+    /// Hands out every definition and event, in memory bounded by the blocks that are live at one time.
+    /// Takes every form that [`convert_format`](Self::convert_format) does and, with the feature `cli`,
+    /// JSON lines; and the text form.
+    ///
+    /// # Errors
+    /// As [`parse_file`](Self::parse_file), and the first error of `each`.
+    pub fn for_each_item(
+        &self,
+        input: impl Read,
+        mut each: impl FnMut(Item<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.for_each_entry(input, |entry| match entry {
+            Entry::Item(item) => each(item),
+            Entry::Position(_) => Ok(()),
+        })
+    }
+
+    /// As [`for_each_item`](Self::for_each_item), with gaps, restarts and totals.
+    ///
+    /// # Errors
+    /// As [`for_each_item`](Self::for_each_item).
+    pub fn for_each_entry(
+        &self,
+        input: impl Read,
+        each: impl FnMut(Entry<'_>) -> Result<()>,
+    ) -> Result<()> {
+        read_entries(open(input)?, &ParsePlan::try_from(&self.config)?, each)
+    }
+
+    /// Hands out the record of every block when it ends, those that do not at the end of the input, with
+    /// what is known by then of what its numbers stand for. Memory is bounded by the blocks that are
+    /// live at one time.
+    ///
+    /// # Errors
+    /// As [`for_each_item`](Self::for_each_item);
+    /// [`NotCarried`](BinaryExportError::NotCarried) for several streams, whose events have to be merged
+    /// first: [`parse_streaming`](Self::parse_streaming) and [`Trace::records`] do that.
+    pub fn for_each_record(
+        &self,
+        input: impl Read,
+        mut each: impl FnMut(Record, &Symbols) -> Result<()>,
+    ) -> Result<()> {
+        let plan = ParsePlan::try_from(&self.config)?;
+        let (mut records, mut symbols) = (Records::new(), Symbols::new());
+        read_entries(open(input)?, &plan, |entry| {
+            if let Entry::Item(Item::Definition(definition)) = &entry {
+                symbols.define(definition);
+            }
+            records.entry(&entry, |record| each(record, &symbols))?;
+            plan.limits.check_live_blocks(records.live_blocks())
+        })?;
+        records.finish(|record| each(record, &symbols))
+    }
+
+    /// Turns a file's bytes from one format into another: captures as
+    /// [`IntegratedConfig::balanced`](crate::IntegratedConfig::balanced) writes them, MessagePack
+    /// without a frame. The bytes may be in a Zstd or LZ4 frame.
+    ///
+    /// # Errors
+    /// [`OtherForm`](BinaryExportError::OtherForm) when the bytes are not in the format `from`;
+    /// [`NotCarried`](BinaryExportError::NotCarried) when `to` cannot carry something in them; and as
+    /// [`parse_file`](Self::parse_file).
+    pub fn convert_format(
+        &self,
+        data: &[u8],
+        from: OutputFormat,
+        to: OutputFormat,
+    ) -> Result<Vec<u8>> {
+        let plan = ConvertPlan::new(&self.config, to)?;
+        let opened = open(data)?;
+        let expected = match from {
+            OutputFormat::MessagePack => Form::MessagePack,
+            OutputFormat::CustomBinary => Form::Capture { chunked: false },
+            OutputFormat::Chunked { .. } => Form::Capture { chunked: true },
+        };
+        if opened.form != expected {
+            let (found, expected) = (opened.form.name(), expected.name());
+            return Err(BinaryExportError::OtherForm { found, expected });
+        }
+        Ok(convert(opened, Vec::new(), &plan)?.0)
+    }
+}
+
+/// Reads a capture into memory.
+fn collect(input: impl Read, plan: ParsePlan, watch: &mut Watch) -> Result<ParseResult> {
+    let mut collector = Collector {
+        plan,
+        trace: Trace::default(),
+        stats: ParseStats::default(),
+        gaps: Vec::new(),
+        damage: Vec::new(),
+        memory: 0,
+        events: 0,
+    };
+    let workers = Workers::from(&collector.plan);
+    let completeness = parse_watched(Stage::Parsing, workers, input, &mut collector, watch)?;
+    let Collector { plan, mut trace, stats, gaps, damage, .. } = collector;
+    let positions = match &completeness {
+        Completeness::Complete(end) => Some(end.streams.clone()),
+        Completeness::CutOff { offset } if !plan.salvage => {
+            return Err(BinaryExportError::CutOff { offset: *offset });
+        }
+        Completeness::CutOff { .. } => None,
+    };
+    trace.set_positions(positions);
+    Ok(ParseResult { trace, parse_stats: stats, completeness, gaps, damage })
 }
 
 /// Collects what a capture holds.
@@ -147,6 +252,9 @@ struct Collector {
     stats: ParseStats,
     gaps: Vec<Gap>,
     damage: Vec<Damage>,
+    /// Bytes of the chunks that were collected.
+    memory: usize,
+    events: u64,
 }
 
 impl CaptureVisitor for Collector {
@@ -159,6 +267,10 @@ impl CaptureVisitor for Collector {
 
     fn item(&mut self, item: Item<'_>) -> Result<()> {
         self.stats.structures_parsed += 1;
+        if let Item::Event(_) = item {
+            self.events += 1;
+            self.plan.limits.check_events(self.events)?;
+        }
         if let Item::Definition(definition) = item {
             self.trace.define(&definition);
         }
@@ -168,6 +280,8 @@ impl CaptureVisitor for Collector {
     fn chunk_end(&mut self, unpacked: &Chunk<'_>) -> Result<()> {
         if matches!(unpacked.header.kind, ChunkKind::Events | ChunkKind::Definitions) {
             self.stats.chunks += 1;
+            self.plan.limits.check_memory(self.memory, unpacked.bytes.len())?;
+            self.memory += unpacked.bytes.len();
             self.trace.push(unpacked);
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Events into a capture: encoded and compressed at once, or in batches by as many threads as the plan
 //! has, and written in order. Any number of threads gives the same bytes.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use heapwire_core::format::{MAX_HEADER, MAX_TEXT};
@@ -20,6 +21,7 @@ use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::{CapturePlan, MemoryPlan};
 use crate::trace::Item;
 use crate::trace::continuity::Gap;
+use crate::trace::entry::Position;
 use crate::trace::replay::LiveBlocks;
 
 /// Events of a batch: a chunk of the default size, of smaller ones several. Twice as many made captures
@@ -51,6 +53,8 @@ pub struct TraceEncoder<W> {
     events: usize,
     live: LiveBlocks,
     position: StreamPosition,
+    /// Where the streams stand that do not go on now.
+    others_stand: BTreeMap<u32, StreamPosition>,
     /// When the stream went on after a gap, as long as no event came since.
     resumed: Option<u64>,
     definitions: Definitions,
@@ -141,6 +145,7 @@ impl<W: Write> TraceEncoder<W> {
             events: 0,
             live: LiveBlocks::within(plan.memory.live_blocks),
             position: StreamPosition::default(),
+            others_stand: BTreeMap::new(),
             resumed: None,
             definitions: Definitions { payload: Vec::new(), compressor: plan.compressor()? },
             compression: CompressionReport::default(),
@@ -186,6 +191,37 @@ impl<W: Write> TraceEncoder<W> {
             totals: header.totals,
         };
         self.resumed = Some(header.time);
+        Ok(())
+    }
+
+    /// Says where the stream of the next events stands, which need not be the one of the last events.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn position(&mut self, position: &Position) -> Result<()> {
+        self.interrupt()?;
+        let start = |stream| StreamPosition { stream, ..StreamPosition::default() };
+        let (stream, epoch) = (position.stream, position.epoch);
+        if stream != self.position.stream {
+            let other = self.others_stand.remove(&stream).unwrap_or_else(|| start(stream));
+            let former = std::mem::replace(&mut self.position, other);
+            if former != start(former.stream) {
+                self.others_stand.insert(former.stream, former);
+            }
+        }
+        if position.restarted {
+            self.live = LiveBlocks::new();
+        }
+        let first = if epoch == self.position.epoch { self.position.sequence } else { 0 };
+        self.position = StreamPosition {
+            stream,
+            epoch,
+            sequence: first.wrapping_add(position.missing_chunks),
+            event: position.events_before,
+            losses: position.losses(),
+            totals: position.totals(),
+        };
+        self.resumed = position.is_gap().then_some(position.time);
         Ok(())
     }
 
@@ -246,7 +282,12 @@ impl<W: Write> TraceEncoder<W> {
     /// As [`finish`](Self::finish); tells more.
     pub(super) fn finish_measured(mut self) -> Result<Finished<W>> {
         self.interrupt()?;
-        let (writer, positions) = (self.writer, [self.position]);
+        let start = StreamPosition { stream: self.position.stream, ..StreamPosition::default() };
+        if self.others_stand.is_empty() || self.position != start {
+            self.others_stand.insert(self.position.stream, self.position);
+        }
+        let positions: Vec<_> = self.others_stand.into_values().collect();
+        let writer = self.writer;
         let finish = || writer.finish(&positions).map_err(BinaryExportError::stream(WRITING));
         let (out, length) = self.encoder.meter.within(Stage::Writing, finish)?;
         #[cfg_attr(not(feature = "parallel"), expect(unused_mut, reason = "there are no others"))]

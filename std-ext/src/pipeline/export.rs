@@ -3,19 +3,25 @@
 
 use std::io::Write;
 
-use heapwire_core::{ChunkHeader, Definition, EventKind, NameKind};
+use heapwire_core::ChunkHeader;
 
+use super::collection::Collection;
+use super::convert::Sink;
 use super::encode::{Finished, TraceEncoder};
 use super::moved::move_chunks;
 use crate::config::CollectionConfig;
 use crate::error::{BinaryExportError, Result};
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Phase, Stage, Watch};
-use crate::plan::CapturePlan;
+use crate::plan::{CapturePlan, ExportPlan, MessagePackPlan, Target};
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
+use crate::trace::entry::{Entry, for_each_entry};
 use crate::trace::merge::{Part, for_each_part};
 use crate::trace::source::Chunks;
+
+/// How often an observer is told where there are no chunks.
+const EVENTS_PER_TELL: u64 = 1 << 16;
 
 /// What an export did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +32,50 @@ pub struct Exported {
     pub bytes_written: u64,
     /// How its chunks were compressed.
     pub compression: CompressionReport,
+}
+
+/// Writes all chunks to `out`, in the plan's form.
+///
+/// # Errors
+/// As [`export`]; or [`Cancelled`](BinaryExportError::Cancelled).
+pub(crate) fn export_as<W: Write>(
+    chunks: &Chunks,
+    out: W,
+    plan: &ExportPlan,
+    watch: &mut Watch,
+) -> Result<(W, Exported)> {
+    match plan {
+        ExportPlan::Capture(plan) => export_watched(chunks, out, plan, watch),
+        ExportPlan::MessagePack(plan) => export_messagepack(chunks, out, plan, watch),
+    }
+}
+
+fn export_messagepack<W: Write>(
+    chunks: &Chunks,
+    out: W,
+    plan: &MessagePackPlan,
+    watch: &mut Watch,
+) -> Result<(W, Exported)> {
+    watch.begin(Phase::Export, None, Some(chunks.event_count()))?;
+    let begun = watch.meter().begin(Stage::Processing);
+    let mut sink = Sink::new(out, &Target::MessagePack(plan.compression))?;
+    let (mut collection, mut events, mut told) = (Collection::new(plan.collection), 0, 0);
+    for_each_entry(chunks, |entry| {
+        let Some(entry) = collection.entry(entry) else { return Ok(()) };
+        events += u64::from(matches!(entry, Entry::Item(Item::Event(_))));
+        if events - told >= EVENTS_PER_TELL {
+            told = events;
+            watch.advance(0, events)?;
+        }
+        sink.entry(&entry)
+    })?;
+    if events == 0 {
+        return Err(BinaryExportError::NoDataToExport);
+    }
+    let (out, bytes_written) = sink.finish()?;
+    watch.meter().end(begun);
+    watch.advance(bytes_written, events)?;
+    Ok((out, Exported { events, bytes_written, compression: CompressionReport::default() }))
 }
 
 /// Writes all chunks to `out`.
@@ -62,30 +112,6 @@ pub(crate) fn export_watched<W: Write>(
     Ok((out, exported))
 }
 
-/// Whether an item is exported.
-fn collects(collection: CollectionConfig, item: &Item<'_>) -> bool {
-    let CollectionConfig { names, call_stacks, gauges, marks } = collection;
-    match item {
-        Item::Definition(Definition::Node(_)) => call_stacks,
-        Item::Definition(Definition::Name(name)) => match name.kind {
-            NameKind::Variable | NameKind::Type => names,
-            NameKind::Gauge => gauges,
-            NameKind::Mark => marks,
-            NameKind::Scope | NameKind::Thread => true,
-        },
-        Item::Definition(Definition::Session(_) | Definition::Region(_)) => true,
-        Item::Event(event) => match event.kind {
-            EventKind::Name { .. } => names,
-            EventKind::Gauge { .. } => gauges,
-            EventKind::Mark { .. } => marks,
-            EventKind::Alloc { .. }
-            | EventKind::Free { .. }
-            | EventKind::Realloc { .. }
-            | EventKind::FailedAlloc { .. } => true,
-        },
-    }
-}
-
 /// Whether chunks are moved as they are.
 pub(super) fn moves(chunks: &Chunks, plan: &CapturePlan) -> bool {
     let is_known = chunks.positions().is_some();
@@ -105,32 +131,25 @@ fn encode_anew<W: Write>(
     // Events of the chunks before.
     let mut begun = 0;
     let is_merged = chunks.has_several_streams();
-    // Of all, and of the stream's epoch.
-    let (mut events, mut left_out) = (0, 0);
+    let (mut collection, mut events) = (Collection::new(plan.collection), 0);
     for_each_part(chunks, |part| match part {
         Part::Definition(definition) => {
             let item = Item::Definition(definition);
-            if collects(plan.collection, &item) { encoder.push(&item) } else { Ok(()) }
+            if collection.collects(&item) { encoder.push(&item) } else { Ok(()) }
         }
         Part::Event(event) => {
             let item = Item::Event(event);
-            if collects(plan.collection, &item) {
-                events += 1;
-                encoder.push(&item)
-            } else {
-                left_out += 1;
-                Ok(())
+            if !collection.collects(&item) {
+                return Ok(());
             }
+            events += 1;
+            encoder.push(&item)
         }
         Part::Chunk(header) => {
             watch.advance(encoder.bytes_written(), begun)?;
             begun += u64::from(header.events);
             let follows = continuity.follow(header);
-            if follows == Follows::Restart {
-                left_out = 0;
-            }
-            // What is left out is not missing.
-            let first_event = header.first_event.wrapping_sub(left_out);
+            let first_event = collection.number(header.first_event, follows == Follows::Restart);
             let header = &ChunkHeader { first_event, ..*header };
             match follows {
                 Follows::AfterGap(gap) if is_merged => encoder.miss(header.epoch, &gap),

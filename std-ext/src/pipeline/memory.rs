@@ -14,7 +14,7 @@ use crate::error::{BinaryExportError, Result};
 use crate::io::available_memory::available_memory;
 use crate::io::codec_memory::{compression, decompression};
 use crate::io::index::IndexEntry;
-use crate::plan::{CapturePlan, MemoryPlan};
+use crate::plan::{CapturePlan, ExportPlan, MemoryPlan};
 use crate::tables::table_memory;
 use crate::trace::replay::LiveBlocks;
 use crate::trace::source::Chunks;
@@ -33,6 +33,18 @@ const EVENT_BYTES: usize = 16;
 
 /// The largest chunk of events that is decoded ahead.
 const MOST_AHEAD: usize = 1 << 17;
+
+/// The same plan within the memory that there is: see [`within_memory`]. MessagePack takes a few
+/// buffers, and what its live blocks need.
+///
+/// # Errors
+/// As [`within_memory`].
+pub fn plan_within_memory(plan: ExportPlan, chunks: &Chunks) -> Result<ExportPlan> {
+    match plan {
+        ExportPlan::Capture(plan) => Ok(ExportPlan::Capture(within_memory(plan, chunks)?)),
+        ExportPlan::MessagePack(_) => Ok(plan),
+    }
+}
 
 /// The same plan with what memory there is for live blocks, and with fewer threads, if that may be and
 /// has to.

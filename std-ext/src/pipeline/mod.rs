@@ -5,7 +5,10 @@ mod ahead;
 #[cfg(feature = "async")]
 pub(crate) mod asynchronous;
 mod batch;
+mod collection;
+pub mod convert;
 pub mod encode;
+pub mod entries;
 pub mod export;
 pub mod memory;
 mod moved;

@@ -3,7 +3,9 @@
 use heapwire_core::{Chunk, Definition, Event, StreamPosition};
 
 use super::Item;
+use super::entry::for_each_entry;
 use super::merge::{Part, for_each_part};
+use super::record::{Record, Records};
 use super::source::{ChunkSource, Chunks};
 use super::symbols::Symbols;
 use crate::error::Result;
@@ -63,6 +65,17 @@ impl Trace {
             Part::Event(event) => each(Item::Event(event)),
             Part::Chunk(_) => Ok(()),
         })
+    }
+
+    /// Hands out the record of every block, each when it ends, in the order of [`for_each`](Self::for_each).
+    /// The trace's [`symbols`](Self::symbols) have the names.
+    ///
+    /// # Errors
+    /// As [`for_each`](Self::for_each).
+    pub fn records(&self, mut each: impl FnMut(Record) -> Result<()>) -> Result<()> {
+        let mut records = Records::new();
+        for_each_entry(&self.chunks, |entry| records.entry(&entry, &mut each))?;
+        records.finish(each)
     }
 
     /// All events, collected: about 48 bytes of memory each. [`for_each`](Self::for_each) needs none.

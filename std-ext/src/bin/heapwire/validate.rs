@@ -28,9 +28,10 @@ fn print_text(out: &mut impl Write, report: &ValidationReport) -> io::Result<()>
     writeln!(out, "{verdict}: {chunks} with {events} are right")?;
     for finding in report.errors.iter().chain(&report.warnings) {
         let Finding { severity, chunk, message, .. } = finding;
-        match severity {
-            Severity::Fatal => writeln!(out, "  fatal: {message}")?,
-            _ => writeln!(out, "  {} in chunk {chunk}: {message}", severity_name(*severity))?,
+        let severity_name = severity_name(*severity);
+        match chunk.filter(|_| *severity != Severity::Fatal) {
+            Some(chunk) => writeln!(out, "  {severity_name} in chunk {chunk}: {message}")?,
+            None => writeln!(out, "  {severity_name}: {message}")?,
         }
     }
     if report.further_findings > 0 {
@@ -54,7 +55,8 @@ struct FindingJson<'a> {
     kind: &'static str,
     severity: &'static str,
     offset: u64,
-    chunk: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chunk: Option<u64>,
     message: &'a str,
 }
 

@@ -64,7 +64,7 @@ impl LiveBlocks {
 /// on, and blocks that are neighbours in the heap mostly are in the table, so that what a program does
 /// with them stays in the processor's caches.
 #[derive(Clone, Debug)]
-pub(super) struct LiveMap<B> {
+pub(in crate::trace) struct LiveMap<B> {
     /// As many as a power of two, or none.
     slots: Vec<Slot<B>>,
     /// Blocks in slots.
@@ -149,7 +149,17 @@ impl<B: Copy + Default> LiveMap<B> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::trace) fn get(&self, address: u64) -> Option<B> {
+        match address {
+            FREE => self.at_free,
+            _ => {
+                let slot = self.slots.get(self.find(address));
+                slot.filter(|slot| slot.address == address).map(|slot| slot.block)
+            }
+        }
+    }
+
+    pub(in crate::trace) fn len(&self) -> usize {
         self.len + usize::from(self.at_free.is_some())
     }
 
@@ -159,7 +169,7 @@ impl<B: Copy + Default> LiveMap<B> {
         taken.chain(self.at_free.as_ref().map(|block| (FREE, block)))
     }
 
-    fn insert(&mut self, address: u64, block: B) -> Option<B> {
+    pub(in crate::trace) fn insert(&mut self, address: u64, block: B) -> Option<B> {
         if address == FREE {
             return self.at_free.replace(block);
         }
@@ -176,7 +186,7 @@ impl<B: Copy + Default> LiveMap<B> {
         None
     }
 
-    fn remove(&mut self, address: u64) -> Option<B> {
+    pub(in crate::trace) fn remove(&mut self, address: u64) -> Option<B> {
         if address == FREE {
             return self.at_free.take();
         }

@@ -9,8 +9,9 @@ use std::cmp::Reverse;
 use heapwire_core::{Event, EventKind, HeapTotals};
 use rustc_hash::FxHashMap;
 
+use live::Ended;
 pub use live::LiveBlocks;
-use live::{Ended, LiveMap};
+pub(in crate::trace) use live::LiveMap;
 pub use timeline::{Bucket, MAX_BUCKETS, Timeline};
 
 /// Events by kind.
@@ -105,12 +106,18 @@ pub struct Gaps {
     pub missing_events: u64,
 }
 
-/// Why a block is still live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What became of a block, as far as the trace tells.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
+    /// The trace has its free. No block that is still live has this fate.
+    Freed,
     /// The trace has every event since its allocation, and none freed it.
     NeverFreed,
-    /// Its free may be among the events that a gap swallowed.
+    /// Its free may be among the events that a gap swallowed; or is missing, since another block was
+    /// allocated in its place.
     Unknown,
 }
 
