@@ -3,14 +3,11 @@
 //!
 //! Not there yet, and so not in here:
 //!
-//! - Custom configuration: `enable_work_stealing`
 //! - Formats: `OutputFormat::MessagePack`
-//! - Compression: `auto_select`
 //! - Asynchronous export: `export_async`
 //! - Monitoring: `get_system_status`, `performance_metrics`
 //! - Reading: conversion with `convert_format`
-//! - Optimisation: `optimize_system_performance`, `load_balancing`, `max_memory_usage`,
-//!   `enable_monitoring`
+//! - Optimisation: `optimize_system_performance`, `enable_monitoring`
 //! - Diagnosis: `enable_monitoring`, `component_times`
 
 use std::error::Error;
@@ -19,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use heapwire::{
     BinaryDataParser, BinaryExport, BinaryExportError, CompressionAlgorithm, CompressionConfig,
-    ErrorRecovery, IntegratedBinaryExporter, IntegratedConfig, MemoryTracker, OutputFormat,
-    ParserConfig,
+    ErrorRecovery, IntegratedBinaryExporter, IntegratedConfig, LoadBalancingStrategy,
+    MemoryTracker, OutputFormat, ParserConfig,
 };
 use tempfile::TempDir;
 
@@ -128,7 +125,6 @@ fn presets() -> Outcome {
     Ok(())
 }
 
-/// But for its line on `enable_work_stealing`.
 #[test]
 fn custom_configuration() -> Outcome {
     let tracker = tracker_with_data();
@@ -146,6 +142,7 @@ fn custom_configuration() -> Outcome {
 
     if let Some(ref mut parallel) = config.parallel {
         parallel.worker_threads = num_cpus::get();
+        parallel.enable_work_stealing = true;
     }
 
     let mut exporter = IntegratedBinaryExporter::new(config);
@@ -185,7 +182,8 @@ fn compression() -> Outcome {
 
     config.compression.algorithm = CompressionAlgorithm::Zstd;
     config.compression.level = 6;
-    exports(&config)?;
+    config.compression.auto_select = true; // choose by itself
+    assert!(exports_of(&tracker, &config)? < fast);
 
     config.compression.algorithm = CompressionAlgorithm::None;
     assert!(exports(&config)? > fast);
@@ -228,7 +226,7 @@ fn reading_as_a_stream() -> Outcome {
     Ok(())
 }
 
-/// The section's lines on the size of chunks.
+/// But for its line on `enable_monitoring`.
 #[test]
 fn optimisation_by_hand() -> Outcome {
     let mut config = IntegratedConfig::balanced();
@@ -240,8 +238,15 @@ fn optimisation_by_hand() -> Outcome {
 
     if let Some(ref mut parallel) = config.parallel {
         parallel.worker_threads = num_cpus::get() * 2;
+        parallel.load_balancing = LoadBalancingStrategy::WorkStealing;
     }
+
+    config.processing.max_memory_usage = 512 * 1024 * 1024;
     exports(&config)?;
+
+    config.processing.max_memory_usage = 512 * 1024;
+    let error = exports(&config).unwrap_err();
+    assert!(error.to_string().starts_with("out of memory: "), "{error}");
     Ok(())
 }
 
@@ -306,6 +311,58 @@ fn recovery() -> Outcome {
     );
     assert!(matches!(nothing, Err(BinaryExportError::NoDataToExport)));
     assert_eq!(recovery.history().len(), 2, "it is not tried again");
+    Ok(())
+}
+
+/// The snippet's arm for `OutOfMemory`, in a process that the system leaves too little memory for the
+/// default configuration, and enough for the fallback.
+#[cfg(target_os = "linux")]
+#[test]
+fn errors_where_memory_is_short() -> Outcome {
+    let folder = TempDir::new()?;
+    let child = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 600000 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe()?)
+        .args(["--exact", "out_of_memory_in_this_process", "--ignored", "--nocapture"])
+        .current_dir(folder.path())
+        .output()?;
+    let printed = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{printed}{}", String::from_utf8_lossy(&child.stderr));
+    assert!(printed.contains("1 passed"), "{printed}");
+    let line = printed.lines().find(|line| line.contains("out of memory: ")).unwrap_or_default();
+    println!("{line}");
+    let numbers: Vec<usize> =
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(matches!(numbers[..], [wanted, available] if wanted > available), "{printed}");
+    let data = IntegratedBinaryExporter::new(IntegratedConfig::default())
+        .load(folder.path().join("fallback_output.bin"))?;
+    assert_eq!(data.event_count(), EVENTS);
+    assert!(!folder.path().join("output.bin").exists());
+    Ok(())
+}
+
+/// Run by the test before in a process of its own, whose address space is limited.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "takes all the memory that its process may have"]
+fn out_of_memory_in_this_process() -> Outcome {
+    use heapwire::io::available_memory::available_memory;
+
+    let tracker = tracker_with_data();
+    let wanted = |mut config: IntegratedConfig| {
+        config.processing.max_memory_usage = 0;
+        match IntegratedBinaryExporter::new(config).export(&tracker, "none.bin") {
+            Err(BinaryExportError::OutOfMemory { requested, .. }) => requested,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (most, least) =
+        (wanted(IntegratedConfig::default()), wanted(IntegratedConfig::memory_efficient()));
+    assert!(least < most, "{least} bytes, {most}");
+    let left = usize::try_from(available_memory().expect("the system tells"))?;
+    let taken = Vec::<u8>::with_capacity(left - (least + most) / 2);
+    assert_eq!(errors_snippet(tracker)?, ["out of memory"]);
+    drop(taken);
     Ok(())
 }
 

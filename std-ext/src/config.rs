@@ -109,7 +109,7 @@ pub enum CompressionAlgorithm {
 #[non_exhaustive]
 pub struct ParallelConfig {
     /// How many threads work, the caller's included; 0 for as many as there are processors, up to 16,
-    /// and fewer where [`ProcessingConfig::max_memory_usage`] has no room for so many.
+    /// and an export takes fewer, but 2, where there is not enough memory for so many.
     pub worker_threads: usize,
     /// Whether a thread with nothing to do takes work that was given to another.
     pub enable_work_stealing: bool,
@@ -168,14 +168,14 @@ impl IntegratedConfig {
         }
     }
 
-    /// Little memory: chunks of 64 KiB, one thread, Zstd.
+    /// Little memory: chunks of 64 KiB, one thread, Zstd at the level that takes the least.
     #[must_use]
     pub fn memory_efficient() -> Self {
         let chunk_size = 64 * 1024;
         Self {
             collection: CollectionConfig::default(),
             processing: ProcessingConfig { chunk_size, ..ProcessingConfig::default() },
-            compression: CompressionConfig::balanced(),
+            compression: CompressionConfig { level: 1, ..CompressionConfig::balanced() },
             parallel: None,
             output_format: OutputFormat::Chunked { chunk_size },
             enable_monitoring: false,

@@ -57,7 +57,7 @@ pub fn within_memory(plan: CapturePlan, chunks: &Chunks) -> Result<CapturePlan> 
         available_memory().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
     let available = plan.memory.most.min(system);
     let live_blocks = live_memory(&plan, chunks);
-    let fewest = if plan.memory.fewer_threads { 1 } else { plan.threads };
+    let fewest = if plan.memory.fewer_threads { plan.threads.min(2) } else { plan.threads };
     let mut requested = usize::MAX;
     for threads in (fewest..=plan.threads).rev() {
         let plan = CapturePlan { threads, ..plan };
@@ -108,13 +108,17 @@ fn moving(plan: &CapturePlan, chunks: &Chunks) -> usize {
         0 | 1 => 0,
         threads => (most_waiting(threads - 1).0 + 1) * longest,
     };
-    plan.threads * tools + waiting + writer(longest)
+    plan.threads * tools + waiting + writer(longest, chunks.count())
 }
 
-/// What writes chunks, and keeps the index.
-fn writer(chunk: usize) -> usize {
-    let entry = size_of::<IndexEntry>();
-    GROWING * (chunk + MAX_HEADER + CRC_LEN + INDEX_EVERY * entry)
+/// What writes so many chunks, and keeps the index.
+fn writer(chunk: usize, chunks: usize) -> usize {
+    GROWING * (chunk + MAX_HEADER + CRC_LEN) + index(chunks)
+}
+
+/// The index of so many chunks, until it is written.
+fn index(chunks: usize) -> usize {
+    GROWING * chunks.min(INDEX_EVERY) * size_of::<IndexEntry>()
 }
 
 /// The chunks of the source as events, merged if there are several streams.
@@ -146,17 +150,17 @@ fn encoding(plan: &CapturePlan, chunks: &Chunks) -> usize {
             under_way * collected + collected / 2 + (done + 1) * packed
         }
     };
-    plan.threads * encoder + definitions + waiting + writer(chunk)
+    plan.threads * encoder + definitions + waiting + writer(chunk, INDEX_EVERY)
 }
 
 /// What reads the file back, on all threads.
 fn reading_back(plan: &CapturePlan, chunks: &Chunks) -> usize {
-    let (chunk, tables, events) = match moves(chunks, plan) {
+    let (chunk, tables, events, count) = match moves(chunks, plan) {
         true => {
             let events = chunks.extents().map(|extent| extent.events as usize).max();
-            (chunks.longest(), chunks.tables(), events.unwrap_or(0))
+            (chunks.longest(), chunks.tables(), events.unwrap_or(0), chunks.count())
         }
-        false => (plan.chunk_size, table_memory(plan.shape(), false), BATCH),
+        false => (plan.chunk_size, table_memory(plan.shape(), false), BATCH, INDEX_EVERY),
     };
     let events = events.min(MOST_AHEAD).min(usize::try_from(chunks.event_count()).unwrap_or(BATCH));
     let decoder = decompression(chunk) + tables;
@@ -167,8 +171,7 @@ fn reading_back(plan: &CapturePlan, chunks: &Chunks) -> usize {
             (most_waiting(threads - 1).0 + 1) * part
         }
     };
-    let index = GROWING * INDEX_EVERY * size_of::<IndexEntry>();
-    plan.threads * decoder + ahead + GROWING * (chunk + READ) + index
+    plan.threads * decoder + ahead + GROWING * (chunk + READ) + index(count)
 }
 
 /// How many pieces of work are under way at once with so many workers, and how many are done.

@@ -91,18 +91,18 @@ impl Chunks {
     pub fn push(&mut self, stored: impl Into<Arc<[u8]>>) -> Result<(), ChunkError> {
         let stored = stored.into();
         let chunk = Chunk::parse(&stored, crc32fast::hash)?;
-        self.count(&chunk);
+        self.measure(&chunk);
         self.stored.push(stored);
         Ok(())
     }
 
     /// Adds a chunk that was checked; its payload is unpacked, its bytes are as stored.
     pub(crate) fn push_checked(&mut self, unpacked: &Chunk<'_>) {
-        self.count(unpacked);
+        self.measure(unpacked);
         self.stored.push(unpacked.bytes.into());
     }
 
-    fn count(&mut self, chunk: &Chunk<'_>) {
+    fn measure(&mut self, chunk: &Chunk<'_>) {
         self.events += u64::from(chunk.header.events);
         if chunk.header.kind == ChunkKind::Events {
             let extent = self.streams.entry(chunk.header.stream).or_default();
@@ -139,6 +139,11 @@ impl Chunks {
     #[must_use]
     pub fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// How many chunks there are.
+    pub(crate) fn count(&self) -> usize {
+        self.stored.len()
     }
 
     /// How much of each stream is in memory at once.

@@ -120,7 +120,8 @@ fn main() -> Result<()> {
     let folder = std::env::var_os("HEAPWIRE_TRACES").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces"));
     let paths: Vec<PathBuf> = in_folder(&folder)?;
-    let out = std::env::temp_dir().join(format!("heapwire-presets-{}.hwcap", std::process::id()));
+    let temporary = tempfile::tempdir().context("cannot make a folder")?;
+    let out = temporary.path().join("out.hwcap");
     for (what, chunk_size) in [("moved", 64 << 10), ("encoded anew", 4 << 20)] {
         let mut variants = variants();
         if let Some(word) = arguments.get(1) {
@@ -138,5 +139,5 @@ fn main() -> Result<()> {
             println!("| {name} | {least:.2} | {middle:.2} | {} | {bytes} |", memory / 1024);
         }
     }
-    std::fs::remove_file(&out).context("cannot remove the exported file")
+    Ok(())
 }
