@@ -105,6 +105,20 @@ fn leaks_failures_and_scopes_of_several_threads_are_found() {
     assert!(all.is_sorted_by_key(|event| event.time));
 }
 
+#[test]
+fn a_snapshot_for_later_is_of_when_it_is_taken() {
+    static OTHER: GlobalTracker = GlobalTracker::new();
+    assert_eq!(OTHER.snapshot_later().take().event_count(), 0);
+    OTHER.start();
+    let later = OTHER.snapshot_later();
+    OTHER.allocated(64, 16);
+    OTHER.freed(64, 16);
+    let taken = thread::spawn(|| later.take().event_count());
+    assert_eq!(taken.join().expect("no panic"), 2);
+    // A tracker that knows itself still says what it is, and comes to an end.
+    assert!(format!("{OTHER:?}").starts_with("GlobalTracker"));
+}
+
 /// On one thread nothing can come between: every free is of a block that was seen allocated, also
 /// when exports happen in the middle. So the tracker's own blocks are in nobody's way.
 #[test]

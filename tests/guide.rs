@@ -4,11 +4,8 @@
 //! Not there yet, and so not in here:
 //!
 //! - Formats: `OutputFormat::MessagePack`
-//! - Asynchronous export: `export_async`
-//! - Monitoring: `get_system_status`, `performance_metrics`
 //! - Reading: conversion with `convert_format`
-//! - Optimisation: `optimize_system_performance`, `enable_monitoring`
-//! - Diagnosis: `enable_monitoring`, `component_times`
+//! - Optimisation: `optimize_system_performance`
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -191,6 +188,75 @@ fn compression() -> Outcome {
 }
 
 #[test]
+fn asynchronous_export() -> Outcome {
+    let tracker = tracker_with_data();
+    let _folder = CurrentFolder::new()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        let result = BinaryExport::export_async(&tracker, "async_output.bin").await?;
+
+        assert_eq!(result.events, EVENTS);
+
+        let config = IntegratedConfig::high_performance();
+        let mut exporter = IntegratedBinaryExporter::new(config);
+        let result = exporter.export_async(&tracker, "custom_async.bin").await?;
+
+        assert_eq!(result.events, EVENTS);
+        let both = ["async_output.bin", "custom_async.bin"];
+        let [first, second] = both.map(|name| exporter.load(name)?.events());
+        assert_eq!(first?, second?);
+        Ok(())
+    })
+}
+
+#[test]
+fn monitoring() -> Outcome {
+    let tracker = tracker_with_data();
+    let config = IntegratedConfig::balanced();
+    let _folder = CurrentFolder::new()?;
+
+    let mut exporter = IntegratedBinaryExporter::new(config);
+
+    let status = exporter.get_system_status();
+    println!("memory in use: {} MB", status.memory_usage / 1_000_000);
+
+    let result = exporter.export(&tracker, "monitored_output.bin")?;
+    println!(
+        "efficiency: {:.1}%",
+        result.performance_metrics.efficiency.overall_efficiency * 100.0
+    );
+
+    assert!(status.memory_usage > 1_000_000);
+    let efficiency = result.performance_metrics.efficiency.overall_efficiency;
+    assert!(efficiency > 0.0 && efficiency < 1.0, "{efficiency}");
+    assert_eq!(exporter.get_system_status().exports.succeeded, 1);
+    Ok(())
+}
+
+#[test]
+fn diagnosis() -> Outcome {
+    let tracker = tracker_with_data();
+    let _folder = CurrentFolder::new()?;
+
+    let mut config = IntegratedConfig::balanced();
+    config.enable_monitoring = true;
+
+    let mut exporter = IntegratedBinaryExporter::new(config);
+    let result = exporter.export(&tracker, "debug_output.bin")?;
+
+    println!("  collection:  {:?}", result.performance_metrics.component_times.collection_time);
+    println!("  processing:  {:?}", result.performance_metrics.component_times.processing_time);
+    println!("  compression: {:?}", result.performance_metrics.component_times.compression_time);
+
+    let times = result.performance_metrics.component_times;
+    for time in [times.collection_time, times.processing_time, times.compression_time] {
+        assert!(!time.is_zero(), "{times:?}");
+    }
+    assert_eq!(times.total(), result.elapsed * result.performance_metrics.threads as u32);
+    Ok(())
+}
+
+#[test]
 fn reading() -> Outcome {
     let tracker = tracker_with_data();
     let _folder = CurrentFolder::new()?;
@@ -226,7 +292,6 @@ fn reading_as_a_stream() -> Outcome {
     Ok(())
 }
 
-/// But for its line on `enable_monitoring`.
 #[test]
 fn optimisation_by_hand() -> Outcome {
     let mut config = IntegratedConfig::balanced();
@@ -242,6 +307,7 @@ fn optimisation_by_hand() -> Outcome {
     }
 
     config.processing.max_memory_usage = 512 * 1024 * 1024;
+    config.enable_monitoring = true;
     exports(&config)?;
 
     config.processing.max_memory_usage = 512 * 1024;

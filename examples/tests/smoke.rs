@@ -2,7 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use heapwire::trace::replay::Replay;
+use heapwire::{IntegratedBinaryExporter, IntegratedConfig, validate_binary_file};
+use heapwire_core::NameKind;
 
 /// What the example prints. It has to succeed, and to leave these files behind and no others.
 fn run(program: &str, leaves: &[&str]) -> String {
@@ -47,4 +53,82 @@ fn stream_large_file() {
 fn custom_tracker() {
     let printed = run(env!("CARGO_BIN_EXE_custom_tracker"), &[]);
     assert!(printed.contains("retransmit holds 64 slots, 16384 bytes"), "{printed}");
+}
+
+/// A service that is ended when its test fails.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One connection.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn connect(address: &str) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).unwrap()))
+    }
+
+    fn send(&mut self, request: &str) {
+        self.0.get_mut().write_all(format!("{request}\n").as_bytes()).unwrap();
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn ask(&mut self, request: &str) -> String {
+        self.send(request);
+        self.answer()
+    }
+}
+
+#[test]
+fn tokio_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokio_service"));
+    command.arg("127.0.0.1:0").current_dir(folder.path()).stdout(Stdio::piped());
+    let mut service = Service(command.spawn().unwrap());
+    let mut greeting = String::new();
+    BufReader::new(service.0.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+    let address = greeting.trim().strip_prefix("listening on ").unwrap();
+
+    let (mut user, mut operator) = (Client::connect(address), Client::connect(address));
+    for number in 0..500 {
+        assert_eq!(user.ask(&format!("put key{number} {}", "x".repeat(number))), "ok\n");
+    }
+    // Both at once: the user is answered while the operator's export is under way, or soon after.
+    for _ in 0..3 {
+        operator.send("export");
+        for number in 0..100 {
+            assert_eq!(user.ask(&format!("get key{number}")), format!("{}\n", "x".repeat(number)));
+        }
+        let exported = operator.answer();
+        assert!(exported.starts_with("exported "), "{exported}");
+    }
+    assert_eq!(user.ask("drop key7"), "ok\n");
+    assert_eq!(user.ask("get key7"), "none\n");
+    assert!(user.ask("what").starts_with("unknown request"));
+    let status = operator.ask("status");
+    assert!(status.starts_with("499 keys, 3 exports, "), "{status}");
+    assert_eq!(operator.ask("shutdown"), "bye\n");
+    assert!(service.0.wait().unwrap().success());
+
+    let path = folder.path().join("tokio_service.hwcap");
+    assert!(validate_binary_file(&path).unwrap().is_valid);
+    let trace = IntegratedBinaryExporter::new(IntegratedConfig::default()).load(&path).unwrap();
+    let mut replay = Replay::new();
+    trace.events().unwrap().iter().for_each(|event| {
+        replay.event(event);
+    });
+    let stored = replay
+        .sites()
+        .find(|(site, _)| trace.symbols().name(NameKind::Scope, *site) == Some("store"));
+    assert!(stored.unwrap().1.allocations >= 500);
 }

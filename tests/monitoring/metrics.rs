@@ -35,8 +35,8 @@ fn check(result: &ExportResult, threads: usize) {
     assert!(at_work > 0.0 && at_work < 1.0);
     match metrics.efficiency.parallel_efficiency {
         None => assert!(threads == 1 && times.waiting_time.is_zero()),
-        // Other threads read back, at least.
-        Some(efficiency) => assert!(threads > 1 && efficiency > 0.0 && efficiency <= 1.0),
+        // The caller may have been quicker than any other.
+        Some(efficiency) => assert!(threads > 1 && (0.0..=1.0).contains(&efficiency)),
     }
     let seconds = result.elapsed.as_secs_f64();
     assert_eq!(metrics.events_per_second, result.events as f64 / seconds);
