@@ -12,6 +12,10 @@ pub struct IntegratedConfig {
     pub parallel: Option<ParallelConfig>,
     /// What is written.
     pub output_format: OutputFormat,
+    /// Let the [optimiser](crate::optimization) find what is best for the data first, on a sample of it:
+    /// as fast and as small as it gets. [`ExportResult::config`](crate::ExportResult::config) says what
+    /// it was.
+    pub auto_optimize: bool,
 }
 
 /// How events become chunks.
@@ -96,6 +100,7 @@ impl IntegratedConfig {
             compression: CompressionConfig::fast(),
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
+            auto_optimize: false,
         }
     }
 
@@ -108,6 +113,7 @@ impl IntegratedConfig {
             compression: CompressionConfig::balanced(),
             parallel: None,
             output_format: OutputFormat::Chunked { chunk_size },
+            auto_optimize: false,
         }
     }
 
@@ -119,6 +125,7 @@ impl IntegratedConfig {
             compression: CompressionConfig::balanced(),
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
+            auto_optimize: false,
         }
     }
 }

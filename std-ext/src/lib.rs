@@ -45,6 +45,7 @@
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
+//! | let the optimiser choose a configuration | [`optimization`] |
 //! | measure beside JSON, on your own data | `benchmarks` |
 //! | try again, and fall back | [`ErrorRecovery`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
@@ -66,6 +67,7 @@ mod error;
 mod facade;
 pub mod io;
 mod measure;
+pub mod optimization;
 pub mod pipeline;
 pub mod plan;
 pub mod recovery;

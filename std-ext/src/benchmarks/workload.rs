@@ -5,10 +5,9 @@
 use fastrand::Rng;
 use heapwire_core::{Definition, Event, EventKind, Name, NameKind, Node, Session};
 
-use crate::config::{ModelSize, ParserConfig};
+use crate::config::{CompressionAlgorithm, IntegratedConfig, ParserConfig};
 use crate::error::Result;
 use crate::facade::BinaryDataParser;
-use crate::io::codec::Compression;
 use crate::pipeline::encode::TraceEncoder;
 use crate::plan::CapturePlan;
 use crate::trace::Item;
@@ -22,18 +21,15 @@ const NODES: u32 = 2_400;
 const LONG_LIVED: usize = 5_000;
 
 /// Chunks as a tracker has them: uncompressed.
-const PLAN: CapturePlan = CapturePlan {
-    chunk_size: 64 * 1024,
-    chunked: false,
-    model: ModelSize::Dense,
-    compression: Compression::None,
-    threads: 1,
-    read_back: false,
-};
+fn plan() -> Result<CapturePlan> {
+    let mut config = IntegratedConfig::memory_efficient();
+    config.compression.algorithm = CompressionAlgorithm::None;
+    CapturePlan::try_from(&config)
+}
 
 /// This many events, as a tracker would hold them.
 pub(super) fn chunks(events: u64) -> Result<Chunks> {
-    let mut encoder = TraceEncoder::new(Vec::new(), PLAN)?;
+    let mut encoder = TraceEncoder::new(Vec::new(), plan()?)?;
     let mut program = Program::new();
     for definition in program.definitions() {
         encoder.push(&Item::Definition(definition))?;

@@ -13,7 +13,7 @@ use crate::trace::source::ChunkSource;
 pub struct BinaryExport;
 
 /// What an export did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExportResult {
     /// The file's length in bytes.
@@ -22,6 +22,8 @@ pub struct ExportResult {
     pub events: u64,
     /// How long it took, reading back included.
     pub elapsed: Duration,
+    /// The configuration that it was made with: the exporter's, or what the optimiser found.
+    pub config: IntegratedConfig,
 }
 
 impl BinaryExport {

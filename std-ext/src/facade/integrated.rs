@@ -7,6 +7,7 @@ use super::{BinaryDataParser, ExportResult};
 use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::io::atomic_file::AtomicFile;
+use crate::optimization::Optimizer;
 use crate::pipeline::export::export;
 use crate::plan::CapturePlan;
 use crate::trace::capture::Trace;
@@ -39,8 +40,12 @@ impl IntegratedBinaryExporter {
     ) -> Result<ExportResult> {
         let started = Instant::now();
         let path = path.as_ref();
-        let plan = CapturePlan::try_from(&self.config)?;
         let chunks = tracker.snapshot();
+        let config = match self.config.auto_optimize {
+            true => Optimizer::new().base(self.config.clone()).optimize(&chunks)?.optimized_config,
+            false => self.config.clone(),
+        };
+        let plan = CapturePlan::try_from(&config)?;
         let file = AtomicFile::create(path).map_err(BinaryExportError::io("create", path))?;
         let in_file = BinaryExportError::in_file;
         let (mut file, exported) = export(&chunks, file, &plan).map_err(in_file(path))?;
@@ -51,7 +56,8 @@ impl IntegratedBinaryExporter {
             check_written(plan.threads, written, &exported).map_err(in_file(path))?;
         }
         let bytes_written = file.commit().map_err(BinaryExportError::io("write", path))?;
-        Ok(ExportResult { bytes_written, events: exported.events, elapsed: started.elapsed() })
+        let (events, elapsed) = (exported.events, started.elapsed());
+        Ok(ExportResult { bytes_written, events, elapsed, config })
     }
 
     /// Reads a capture whole into memory, on as many threads as the configuration has: what it is, the

@@ -6,6 +6,7 @@ pub mod decode;
 pub(crate) mod merge;
 pub mod position;
 pub mod replay;
+pub(crate) mod sample;
 pub mod source;
 pub mod symbols;
 
