@@ -15,6 +15,7 @@ mod cli {
     #[cfg(target_os = "linux")]
     mod memory;
     mod nonsense;
+    mod optimize;
     #[cfg(target_os = "linux")]
     mod outputs;
     mod terminal;

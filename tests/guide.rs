@@ -5,7 +5,6 @@
 //!
 //! - Formats: `OutputFormat::MessagePack`
 //! - Reading: conversion with `convert_format`
-//! - Optimisation: `optimize_system_performance`
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -289,6 +288,35 @@ fn reading_as_a_stream() -> Outcome {
 
     // The events, the session, and the names of three scopes.
     assert_eq!(parse_result.parse_stats.structures_parsed, EVENTS + 4);
+    Ok(())
+}
+
+#[test]
+fn optimisation() -> Outcome {
+    let tracker = tracker_with_data();
+    let _folder = CurrentFolder::new()?;
+
+    use heapwire::optimization::optimize_system_performance;
+
+    let optimization_result = optimize_system_performance(&tracker)?;
+    println!("improvement: {:.2}x", optimization_result.improvement.overall_improvement);
+    let found = optimization_result.clone();
+    let mut exporter = IntegratedBinaryExporter::new(optimization_result.optimized_config);
+
+    let result = exporter.export(&tracker, "output.bin")?;
+    assert_eq!((result.events, &result.config), (EVENTS, &found.optimized_config));
+    assert!(found.improvement.overall_improvement >= 1.0);
+    assert_eq!(found.candidates[0].config, IntegratedConfig::default());
+    if found.improvement.overall_improvement == 1.0 {
+        assert_eq!(found.optimized_config, IntegratedConfig::default());
+    }
+
+    // "Let the optimiser tune."
+    let mut config = IntegratedConfig::balanced();
+    config.auto_optimize = true;
+    let result = IntegratedBinaryExporter::new(config).export(&tracker, "output.bin")?;
+    assert!(!result.config.auto_optimize && result.config.processing.validate_data);
+    assert_eq!(exporter.load("output.bin")?.event_count(), EVENTS);
     Ok(())
 }
 

@@ -20,6 +20,10 @@ pub struct IntegratedConfig {
     /// a `tracing` span for each stage of each chunk or batch, within one for the whole, of exports and
     /// loads (with the feature `tracing`).
     pub enable_monitoring: bool,
+    /// Let the [optimiser](crate::optimization) find what is best for the data first, on a sample of it:
+    /// as fast and as small as it gets. [`ExportResult::config`](crate::ExportResult::config) says what
+    /// it was.
+    pub auto_optimize: bool,
 }
 
 /// What of a source is exported besides allocations, reallocations, frees and failures, which always
@@ -165,6 +169,7 @@ impl IntegratedConfig {
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
             enable_monitoring: false,
+            auto_optimize: false,
         }
     }
 
@@ -179,6 +184,7 @@ impl IntegratedConfig {
             parallel: None,
             output_format: OutputFormat::Chunked { chunk_size },
             enable_monitoring: false,
+            auto_optimize: false,
         }
     }
 
@@ -192,6 +198,7 @@ impl IntegratedConfig {
             parallel: Some(ParallelConfig::default()),
             output_format: OutputFormat::CustomBinary,
             enable_monitoring: false,
+            auto_optimize: false,
         }
     }
 }

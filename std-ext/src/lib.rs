@@ -47,6 +47,7 @@
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
+//! | let the optimiser choose a configuration | [`optimization`] |
 //! | measure beside JSON, on your own data | `benchmarks` |
 //! | try again, and fall back | [`ErrorRecovery`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
@@ -71,6 +72,7 @@ pub mod handbook {}
 pub mod io;
 mod measure;
 pub mod monitoring;
+pub mod optimization;
 pub mod pipeline;
 pub mod plan;
 pub mod recovery;

@@ -28,6 +28,8 @@ pub struct ExportResult {
     pub elapsed: Duration,
     /// What that time was spent on.
     pub performance_metrics: PerformanceMetrics,
+    /// The configuration that it was made with: the exporter's, or what the optimiser found.
+    pub config: IntegratedConfig,
 }
 
 impl BinaryExport {

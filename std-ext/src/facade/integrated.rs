@@ -11,6 +11,7 @@ use crate::monitoring::{
     ExportCounts, ExportOutcome, Observer, PerformanceMetrics, Phase, Progress, Stage,
     SystemStatus, Watch,
 };
+use crate::optimization::Optimizer;
 use crate::pipeline::export::{Exported, export_as};
 use crate::pipeline::memory::plan_within_memory;
 use crate::plan::ExportPlan;
@@ -117,11 +118,17 @@ pub(super) fn export_to(
     snapshot: impl FnOnce() -> Chunks,
     mut watch: Watch,
 ) -> Result<ExportResult> {
-    let plan = ExportPlan::try_from(config)?;
     let failed = |action| BinaryExportError::io(action, path);
     let in_file = BinaryExportError::in_file;
     let chunks = watch.meter().within(Stage::Collection, snapshot);
-    let plan = plan_within_memory(plan, &chunks)?;
+    let config = match config.auto_optimize {
+        true => watch.meter().within(Stage::Optimization, || {
+            let optimizer = Optimizer::new().base(config.clone());
+            optimizer.optimize(&chunks).map(|result| result.optimized_config)
+        })?,
+        false => config.clone(),
+    };
+    let plan = plan_within_memory(ExportPlan::try_from(&config)?, &chunks)?;
     let file = watch.meter().within(Stage::Writing, || AtomicFile::create(path));
     let file = file.map_err(failed("create"))?;
     let (mut file, exported) =
@@ -140,5 +147,5 @@ pub(super) fn export_to(
     let Exported { events, compression, .. } = exported;
     let performance_metrics = watch.metrics(plan.threads(), events, bytes_written);
     let elapsed = performance_metrics.elapsed;
-    Ok(ExportResult { bytes_written, events, compression, elapsed, performance_metrics })
+    Ok(ExportResult { bytes_written, events, compression, elapsed, performance_metrics, config })
 }

@@ -9,6 +9,8 @@ use super::spans::{Span, Spans};
 pub(crate) enum Stage {
     /// Takes a snapshot of the source.
     Collection,
+    /// Tries configurations.
+    Optimization,
     /// Reads the source's chunks, merges streams, encodes.
     Processing,
     /// Compresses.

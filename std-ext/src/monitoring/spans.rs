@@ -45,6 +45,7 @@ mod with_tracing {
             let Some(Whole { span: parent, subscriber }) = &self.0 else { return Span(None) };
             let span = dispatcher::with_default(subscriber, || match stage {
                 Stage::Collection => debug_span!(parent: parent, "collection"),
+                Stage::Optimization => debug_span!(parent: parent, "optimization"),
                 Stage::Processing => debug_span!(parent: parent, "processing"),
                 Stage::Compression => debug_span!(parent: parent, "compression"),
                 Stage::Writing => debug_span!(parent: parent, "writing"),

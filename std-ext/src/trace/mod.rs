@@ -10,6 +10,7 @@ pub(crate) mod merge;
 pub mod position;
 pub mod record;
 pub mod replay;
+pub(crate) mod sample;
 pub mod source;
 pub mod symbols;
 

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// Check every byte of a capture
     Validate(ValidateArgs),
+    /// Find the best settings for a capture's data, by trying
+    Optimize(OptimizeArgs),
     /// Measure heapwire beside its peers: bytes, time and memory an event
     #[command(disable_help_flag = true)]
     Bench(BenchArgs),
@@ -139,6 +141,38 @@ pub(crate) struct ValidateArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct OptimizeArgs {
+    /// The capture; - for standard input
+    pub(crate) input: PathBuf,
+    /// What to make better
+    #[arg(long, value_enum, default_value = "balanced")]
+    pub(crate) aim: Aim,
+    /// Events to try at most
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 300_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) events: u64,
+    /// How often each setting is tried
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) rounds: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Aim {
+    /// Time and size alike
+    Balanced,
+    /// Time
+    Speed,
+    /// Size
+    Size,
+    /// Memory
+    Memory,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,6 +14,7 @@ mod import;
 mod info;
 mod json;
 mod manual;
+mod optimize;
 mod text_input;
 mod units;
 mod validate;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Dump(args) => dump::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Optimize(args) => optimize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::page(&args),
