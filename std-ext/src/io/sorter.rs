@@ -22,6 +22,7 @@ const SPOOLED: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Sorter {
     in_memory: usize,
+    fan_in: usize,
     bytes: Vec<u8>,
     /// The number, beginning and length of each string in `bytes`.
     strings: Vec<(u64, usize, usize)>,
@@ -40,11 +41,12 @@ impl Sorter {
     /// Nothing to sort yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_memory(IN_MEMORY)
+        Self::with(IN_MEMORY, FAN_IN)
     }
 
-    fn with_memory(in_memory: usize) -> Self {
-        Self { in_memory, bytes: Vec::new(), strings: Vec::new(), levels: Vec::new(), count: 0 }
+    fn with(in_memory: usize, fan_in: usize) -> Self {
+        let (bytes, strings, levels) = (Vec::new(), Vec::new(), Vec::new());
+        Self { in_memory, fan_in, bytes, strings, levels, count: 0 }
     }
 
     /// How many strings there are.
@@ -84,8 +86,8 @@ impl Sorter {
         (self.bytes, self.strings) = (Vec::new(), Vec::new());
         // The oldest first.
         let mut runs: Vec<File> = self.levels.into_iter().rev().flatten().collect();
-        while runs.len() > FAN_IN {
-            let merged = merge_to_file(runs.drain(..FAN_IN).collect())?;
+        while runs.len() > self.fan_in {
+            let merged = merge_to_file(runs.drain(..self.fan_in).collect())?;
             runs.insert(0, merged);
         }
         merge(runs, each)
@@ -118,7 +120,7 @@ impl Sorter {
         }
         let Some(runs) = self.levels.get_mut(level) else { return Ok(()) };
         runs.push(run);
-        if runs.len() < FAN_IN {
+        if runs.len() < self.fan_in {
             return Ok(());
         }
         let full = std::mem::take(runs);
@@ -249,7 +251,7 @@ mod tests {
 
     /// What comes out of a sorter with so much memory.
     fn sorted(numbers: impl Iterator<Item = u64>, in_memory: usize) -> Vec<(u64, Vec<u8>)> {
-        let mut sorter = Sorter::with_memory(in_memory);
+        let mut sorter = Sorter::with(in_memory, 4);
         for (at, number) in numbers.enumerate() {
             sorter.push(number, format!("{number} {at}").as_bytes()).unwrap();
         }
@@ -268,8 +270,8 @@ mod tests {
         let mut expected: Vec<(u64, Vec<u8>)> =
             (0..).zip(numbers()).map(|(at, n): (u64, _)| (n, format!("{n} {at}").into())).collect();
         expected.sort_by_key(|(number, _)| *number);
-        // The least makes more runs than are merged at one time, twice.
-        for in_memory in [64, 1_000, 20_000, IN_MEMORY] {
+        // The least makes more runs than are merged at one time, several times over.
+        for in_memory in [2_000, 10_000, 100_000, IN_MEMORY] {
             assert!(sorted(numbers(), in_memory) == expected, "{in_memory} bytes");
         }
         assert_eq!(sorted(std::iter::empty(), 10), []);

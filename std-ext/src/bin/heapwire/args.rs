@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Print a capture as a text trace
     Dump(DumpArgs),
+    /// Turn a trace from any form into any other, with nothing lost
+    Convert(ConvertArgs),
     /// Tell what a capture holds
     Info(InfoArgs),
     /// Check every byte of a capture
@@ -89,6 +91,54 @@ pub(crate) struct ImportArgs {
     /// Threads that encode and compress; 0 for one a processor
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0)]
     pub(crate) threads: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConvertArgs {
+    /// A capture, MessagePack, JSON lines or a text trace, plain or compressed; - for standard input
+    pub(crate) input: PathBuf,
+    /// The file to write; - for standard output
+    pub(crate) output: PathBuf,
+    /// What it becomes
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) to: ConvertFormat,
+    /// How much of the past predicts the next event of a capture
+    #[arg(long, value_enum, default_value = "dense")]
+    pub(crate) model: Model,
+    /// What makes it smaller: a capture's chunks, or the frame around another form
+    /// [default: zstd for captures, none for others]
+    #[arg(long, value_enum)]
+    pub(crate) compression: Option<Compression>,
+    /// How hard zstd tries, 1 to 22 [default: 3]
+    #[arg(long, value_name = "N", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(crate) level: Option<i32>,
+    /// The largest chunk of a capture before compression, in bytes, or with K or M behind it
+    /// [default: 256K, or 64K for chunked]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = byte_count)]
+    pub(crate) chunk_size: Option<usize>,
+    /// Threads that decode and encode captures; 0 for one a processor
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Take what can be read of a damaged or cut capture; what cannot becomes a gap
+    #[arg(long)]
+    pub(crate) salvage: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConvertFormat {
+    /// A capture of large chunks: the smallest file
+    #[value(alias = "custom")]
+    CustomBinary,
+    /// A capture of small chunks: little memory
+    Chunked,
+    /// One map of records, which every language reads
+    #[value(name = "messagepack", alias = "msgpack")]
+    MessagePack,
+    /// One JSON object a line
+    Json,
+    /// One event a line
+    Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

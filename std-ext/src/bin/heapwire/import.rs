@@ -3,9 +3,10 @@
 use std::io::{self, BufWriter, Write};
 
 use heapwire::convert::text::TextReader;
-use heapwire::heapwire_core::{Definition, Session};
+use heapwire::heapwire_core::Definition;
 use heapwire::io::atomic_file::AtomicFile;
 use heapwire::pipeline::encode::TraceEncoder;
+use heapwire::pipeline::entries::TEXT_SESSION;
 use heapwire::plan::CapturePlan;
 use heapwire::trace::Item;
 use heapwire::{
@@ -17,10 +18,6 @@ use crate::args::{Compression, Format, ImportArgs, Model};
 use crate::failure::{Failure, Outcome, is_stdio};
 use crate::text_input;
 use crate::units::{bytes_text, counted};
-
-/// What the times of a text trace count unless it says so itself.
-const TEXT_SESSION: Session<'_> =
-    Session { device: "", build: "", ticks_per_second: 1_000_000, address_bits: 64 };
 
 /// How much was imported.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +45,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<Outcome, Failure> {
 }
 
 /// A setting that cannot be, in the words of the command line.
-fn usage(error: BinaryExportError) -> Failure {
+pub(crate) fn usage(error: BinaryExportError) -> Failure {
     match error {
         BinaryExportError::InvalidConfig { field, reason } => {
             let option = match field {
@@ -91,31 +88,47 @@ fn write<R: io::BufRead>(
 }
 
 fn config(args: &ImportArgs) -> IntegratedConfig {
-    let mut config = match args.format {
+    let ImportArgs { format, model, compression, level, chunk_size, threads, .. } = *args;
+    capture_config(CaptureOptions { format, model, compression, level, chunk_size, threads })
+}
+
+/// What the command line says about a capture to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CaptureOptions {
+    pub(crate) format: Format,
+    pub(crate) model: Model,
+    pub(crate) compression: Compression,
+    pub(crate) level: Option<i32>,
+    pub(crate) chunk_size: Option<usize>,
+    pub(crate) threads: usize,
+}
+
+pub(crate) fn capture_config(options: CaptureOptions) -> IntegratedConfig {
+    let mut config = match options.format {
         Format::Custom => IntegratedConfig::balanced(),
         Format::Chunked => IntegratedConfig::memory_efficient(),
     };
-    if let Some(chunk_size) = args.chunk_size {
+    if let Some(chunk_size) = options.chunk_size {
         config.processing.chunk_size = chunk_size;
-        if args.format == Format::Chunked {
+        if options.format == Format::Chunked {
             config.output_format = OutputFormat::Chunked { chunk_size };
         }
     }
-    config.processing.model = match args.model {
+    config.processing.model = match options.model {
         Model::Tiny => ModelSize::Tiny,
         Model::Fast => ModelSize::Fast,
         Model::Dense => ModelSize::Dense,
     };
-    config.compression.algorithm = match args.compression {
+    config.compression.algorithm = match options.compression {
         Compression::None => CompressionAlgorithm::None,
         Compression::Lz4 => CompressionAlgorithm::Lz4,
         Compression::Zstd => CompressionAlgorithm::Zstd,
     };
-    if let Some(level) = args.level {
+    if let Some(level) = options.level {
         config.compression.level = level;
     }
     let mut parallel = ParallelConfig::default();
-    parallel.worker_threads = args.threads;
+    parallel.worker_threads = options.threads;
     config.parallel = Some(parallel);
     config
 }

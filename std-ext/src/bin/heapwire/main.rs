@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod capture_input;
+mod convert;
 #[cfg(all(feature = "serial", unix))]
 mod demo;
 mod dump;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::DemoDevice(args) => demo::device::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Optimize(args) => optimize::run(&args),
