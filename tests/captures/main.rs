@@ -2,6 +2,7 @@
 //! happens to their bytes.
 
 mod alloc;
+mod choices;
 mod corruption;
 mod failing_io;
 mod golden;

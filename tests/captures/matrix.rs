@@ -136,7 +136,7 @@ fn every_level_of_zstd_is_lossless() {
 fn a_harder_try_is_not_larger() {
     let text = trace_files::committed()[2].text();
     let size = |level| {
-        let plan = heapwire_tests::plan(256 << 10, Compression::Zstd { level });
+        let plan = plan(256 << 10, Compression::Zstd { level });
         import(&text[..], plan).expect("imported").len()
     };
     assert!(size(19) <= size(1));
