@@ -302,6 +302,45 @@ mod tests {
         assert!(refused(&config).contains("output_format.chunk_size"));
         let mut config = IntegratedConfig::balanced();
         config.compression = CompressionConfig { level: 23, ..CompressionConfig::balanced() };
+        #[cfg(feature = "zstd")]
         assert!(refused(&config).contains("compression.level is 23"));
+        let mut config = IntegratedConfig::balanced();
+        config.parallel =
+            Some(ParallelConfig { enable_work_stealing: false, ..ParallelConfig::default() });
+        config.compression.algorithm = CompressionAlgorithm::None;
+        assert_eq!(
+            refused(&config),
+            "invalid configuration: parallel.load_balancing is WorkStealing, but \
+             parallel.enable_work_stealing is false, expected RoundRobin or LeastLoaded"
+        );
+    }
+
+    #[test]
+    fn a_codec_that_is_not_there_is_named_by_its_feature() {
+        for (algorithm, feature, is_there) in [
+            (CompressionAlgorithm::Lz4, "lz4", cfg!(feature = "lz4")),
+            (CompressionAlgorithm::Zstd, "zstd", cfg!(feature = "zstd")),
+            (CompressionAlgorithm::None, "", true),
+        ] {
+            let mut config = IntegratedConfig::balanced();
+            config.compression.algorithm = algorithm;
+            let refusal = CapturePlan::try_from(&config).err().map(|error| error.to_string());
+            let missing = format!(
+                "invalid configuration: compression.algorithm needs the feature `{feature}`, \
+                 without which heapwire was built"
+            );
+            assert_eq!(refusal, (!is_there).then_some(missing));
+        }
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn every_level_of_zstd_is_one() {
+        for level in -1..25 {
+            let mut config = IntegratedConfig::balanced();
+            config.compression.level = level;
+            let is_valid = CapturePlan::try_from(&config).is_ok();
+            assert_eq!(is_valid, (1..=22).contains(&level), "{level}");
+        }
     }
 }

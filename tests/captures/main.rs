@@ -2,6 +2,7 @@
 //! happens to their bytes.
 
 mod alloc;
+mod choices;
 mod corruption;
 mod errors;
 mod failing_io;

@@ -3,7 +3,7 @@
 use super::codec::Compression;
 
 /// The most that Zstd's context takes to compress inputs of up to so many bytes, in KiB, by level from
-/// 1 to 22: what the library says of contexts that compressed such inputs. It has no stable function
+/// 1 to 22, rounded down: what the library says of contexts that compressed such inputs. It has no stable function
 /// that says so before.
 const ZSTD_KIB: [(usize, [u32; 22]); 8] = [
     (
@@ -94,7 +94,6 @@ fn zstd(level: i32, input: usize) -> usize {
     let class = ZSTD_KIB.iter().find(|(most, _)| input <= *most).or(ZSTD_KIB.last());
     let by_level = class.map(|(_, by_level)| by_level.iter()).unwrap_or_default();
     let levels = usize::try_from(level).unwrap_or(0);
-    // Builds of the library differ by a few bytes.
     by_level.take(levels).max().map_or(0, |&kib| (kib as usize + 1) * 1024)
 }
 

@@ -13,12 +13,12 @@ const LADDER: [i32; 4] = [1, 3, 6, 9];
 /// From this level on, size is the aim, and no other level is tried.
 const SIZE_IS_THE_AIM: i32 = 16;
 
-/// Of how many lanes samples are taken, the longest ones: they make most of a chunk.
-const SAMPLED_LANES: usize = 3;
-
 /// How much of a lane is a sample: one part of so many, within these bytes.
 const SAMPLE_SHARE: usize = 16;
-const SAMPLE_BYTES: std::ops::RangeInclusive<usize> = 1024..=4096;
+const SAMPLE_BYTES: std::ops::RangeInclusive<usize> = 512..=4096;
+
+/// Lanes that are shorter than one part of so many of a chunk have no say.
+const LEAST_LANE: usize = 32;
 
 /// Chunks below this size in bytes are compressed sooner than sampled.
 const LEAST_SAMPLED: usize = 16 * 1024;
@@ -134,17 +134,16 @@ pub(super) fn choose(
     Ok(Choice { compression, reason: Reason::Pays })
 }
 
-/// Pieces from the middle of the longest parts.
+/// Pieces from the middle of the parts, by their share of all.
 fn samples<'a>(parts: &[&'a [u8]]) -> Vec<&'a [u8]> {
-    let mut longest = parts.to_vec();
-    longest.sort_by_key(|part| std::cmp::Reverse(part.len()));
-    longest.truncate(SAMPLED_LANES);
-    let sample = |part: &'a [u8]| {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let counts = |part: &&&'a [u8]| part.len() >= length / LEAST_LANE;
+    let sample = |part: &&'a [u8]| {
         let length = (part.len() / SAMPLE_SHARE).clamp(*SAMPLE_BYTES.start(), *SAMPLE_BYTES.end());
         let start = part.len().saturating_sub(length) / 2;
         part.get(start..).map(|rest| rest.get(..length).unwrap_or(rest)).unwrap_or_default()
     };
-    longest.into_iter().map(sample).collect()
+    parts.iter().filter(counts).map(sample).collect()
 }
 
 /// How the chunks of a file were compressed.
@@ -225,5 +224,109 @@ impl fmt::Display for ChosenCompression {
             f,
             "{compression} for {chunks} chunk{plural}, {bytes_before} to {bytes_after} bytes: {reason}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LZ4: Compression = Compression::Lz4;
+    const fn zstd(level: i32) -> Compression {
+        Compression::Zstd { level }
+    }
+
+    /// What is chosen for 64 KiB of which each codec leaves so many parts in a thousand.
+    fn chosen(aim: Compression, leaves: impl Fn(Compression) -> usize) -> (Compression, Reason) {
+        let part = vec![0; 64 << 10];
+        let size = |compression, sample: &[u8]| Ok(sample.len() * leaves(compression) / 1000);
+        let choice = choose(aim, &candidates(aim), &[&part], size).expect("chooses");
+        (choice.compression, choice.reason)
+    }
+
+    #[test]
+    fn the_level_goes_up_as_long_as_that_pays() {
+        let at = |one, three, six| {
+            move |compression| match compression {
+                Compression::Zstd { level: 1 } => one,
+                Compression::Zstd { level: 3 } => three,
+                _ => six,
+            }
+        };
+        assert_eq!(chosen(zstd(3), at(500, 450, 0)), (zstd(3), Reason::Pays));
+        assert_eq!(chosen(zstd(3), at(500, 498, 0)), (zstd(1), Reason::CheaperDoes));
+        assert_eq!(chosen(zstd(6), at(500, 450, 448)), (zstd(3), Reason::CheaperDoes));
+        assert_eq!(chosen(zstd(6), at(500, 450, 400)), (zstd(6), Reason::Pays));
+        // Nothing costlier than what was asked for.
+        assert_eq!(chosen(zstd(1), at(500, 0, 0)), (zstd(1), Reason::Pays));
+        // Size is the aim.
+        assert_eq!(chosen(zstd(19), at(500, 500, 499)), (zstd(19), Reason::Pays));
+    }
+
+    #[test]
+    fn what_does_not_get_smaller_is_stored() {
+        assert_eq!(chosen(LZ4, |_| 880), (Compression::None, Reason::Incompressible));
+        assert_eq!(chosen(LZ4, |_| 870), (LZ4, Reason::Pays));
+        // Where the file's size matters, the whole chunk is tried all the same.
+        let choice = chosen(zstd(9), |_| 1000);
+        assert_eq!(choice, (zstd(1), Reason::Incompressible));
+        let choice = Choice { compression: choice.0, reason: choice.1 };
+        assert!(choice.pays(6400, 6300) && !choice.pays(6400, 6301));
+        assert_eq!(choice.stored().compression, Compression::None);
+    }
+
+    #[test]
+    fn what_is_short_or_not_to_be_chosen_is_as_configured() {
+        let refuse = |_: Compression, _: &[u8]| panic!("nothing is to be tried");
+        let long = vec![0; 64 << 10];
+        for (aim, candidates, part) in [
+            (zstd(3), candidates(zstd(3)), &long[..LEAST_SAMPLED - 1]),
+            (zstd(3), Vec::new(), &long[..]),
+            (Compression::None, candidates(Compression::None), &long[..]),
+        ] {
+            let choice = choose(aim, &candidates, &[part], refuse).expect("chooses");
+            assert_eq!(choice, Choice { compression: aim, reason: Reason::Configured });
+        }
+    }
+
+    #[test]
+    fn samples_are_of_lanes_that_count() {
+        let lanes: Vec<Vec<u8>> =
+            [10, 40_000, 0, 8_000, 200_000, 3_000].map(|length| vec![1; length]).into();
+        let parts: Vec<&[u8]> = lanes.iter().map(Vec::as_slice).collect();
+        let lengths: Vec<usize> = samples(&parts).iter().map(|sample| sample.len()).collect();
+        assert_eq!(lengths, [2500, 512, 4096]);
+    }
+
+    #[test]
+    fn a_report_adds_up() {
+        let mut report = CompressionReport::default();
+        assert_eq!(report.ratio(), None);
+        let payload = vec![0; 40 << 10];
+        let header = heapwire_core::ChunkHeader {
+            kind: heapwire_core::ChunkKind::Definitions,
+            layout: heapwire_core::Layout::Rows,
+            codec: heapwire_core::Codec::None,
+            events: 0,
+            stream: 0,
+            epoch: 0,
+            sequence: 0,
+            time: 0,
+            first_event: 0,
+            losses: Default::default(),
+            totals: Default::default(),
+            model: heapwire_core::ModelSpec::DESKTOP,
+        };
+        let mut compressor = super::super::codec::Compressor::choosing(Compression::None).unwrap();
+        for _ in 0..3 {
+            report.count(&compressor.pack(&header, &payload).unwrap());
+        }
+        let [chosen] = report.choices[..] else { panic!("{report:?}") };
+        assert_eq!((chosen.chunks, report.bytes_before()), (3, 3 * 40 << 10));
+        assert_eq!(report.bytes_before(), report.bytes_after());
+        assert_eq!(
+            chosen.to_string(),
+            "no codec for 3 chunks, 122880 to 122880 bytes: as configured"
+        );
     }
 }
