@@ -45,6 +45,7 @@
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
 //! | check a file | [`validate_binary_file`] |
+//! | watch, measure and cancel an export or a load | [`monitoring`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
 //! | read frames from a serial line | [`io::line`] |
@@ -53,8 +54,10 @@
 //! # Features
 //!
 //! All by default: `zstd` and `lz4` (codecs; without one, its captures are refused by name),
-//! `parallel` (encoding on several threads), `serial` (the demo's pseudo-terminal), `cli` (the
-//! command).
+//! `parallel` (encoding on several threads), `tracing` (spans, when monitoring is on), `serial` (the
+//! demo's pseudo-terminal), `cli` (the command).
+//!
+//! Not by default: `async` (`export_async` and `load_async`, for programs that run on tokio).
 
 mod config;
 pub mod convert;
@@ -80,7 +83,8 @@ pub use facade::{
 pub use heapwire_core;
 pub use heapwire_core::TrackedHeap;
 pub use monitoring::{
-    ComponentTimes, Efficiency, PerformanceMetrics, Phase, Progress, SystemStatus,
+    ComponentTimes, Efficiency, ExportCounts, MemoryMetrics, PerformanceMetrics, Phase, Progress,
+    SystemStatus,
 };
 pub use tracker::global::{GlobalScope, GlobalTracker};
 pub use tracker::memory::{MemoryScope, MemoryTracker};

@@ -70,7 +70,9 @@ impl Progress {
 
 /// Who is told of progress, and may cancel.
 #[derive(Clone)]
-pub(crate) struct Observer(Arc<dyn Fn(&Progress) -> ControlFlow<()> + Send + Sync>);
+pub(crate) struct Observer(Arc<Observe>);
+
+type Observe = dyn Fn(&Progress) -> ControlFlow<()> + Send + Sync;
 
 impl Observer {
     pub(crate) fn new(
