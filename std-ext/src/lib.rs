@@ -50,6 +50,7 @@
 //! | let the optimiser choose a configuration | [`optimization`] |
 //! | measure beside JSON, on your own data | `benchmarks` |
 //! | try again, and fall back | [`ErrorRecovery`] |
+//! | watch, measure and cancel an export or a load | [`monitoring`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
 //! | read frames from a serial line | [`io::line`] |
@@ -58,8 +59,10 @@
 //! # Features
 //!
 //! All by default: `zstd` and `lz4` (codecs; without one, its captures are refused by name),
-//! `parallel` (encoding on several threads), `serial` (the demo's pseudo-terminal), `benchmarks`
-//! (the module of that name), `cli` (the command).
+//! `parallel` (encoding on several threads), `tracing` (spans, when monitoring is on), `serial` (the
+//! demo's pseudo-terminal), `benchmarks` (the module of that name), `cli` (the command).
+//!
+//! Not by default: `async` (`export_async` and `load_async`, for programs that run on tokio).
 
 #[cfg(feature = "benchmarks")]
 pub mod benchmarks;
@@ -93,7 +96,8 @@ pub use heapwire_core;
 pub use heapwire_core::TrackedHeap;
 pub use io::selection::{ChosenCompression, CompressionReport};
 pub use monitoring::{
-    ComponentTimes, Efficiency, PerformanceMetrics, Phase, Progress, SystemStatus,
+    ComponentTimes, Efficiency, ExportCounts, MemoryMetrics, PerformanceMetrics, Phase, Progress,
+    SystemStatus,
 };
 pub use recovery::ErrorRecovery;
 pub use tracker::global::{GlobalScope, GlobalTracker};

@@ -26,8 +26,10 @@ fn build() -> PathBuf {
         profile => profile,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    // With the features that this test's library has, so that it is not built once more.
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "-p", "heapwire", "--bin", "heapwire", "--profile", profile])
+        .args(["build", "--quiet", "-p", "heapwire", "--bin", "heapwire", "--features", "async"])
+        .args(["--profile", profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -36,7 +36,7 @@ impl IntegratedBinaryExporter {
     }
 
     /// Has `observe` told how far each export and each load has come, before its first chunk and after
-    /// each, by the thread that does it. When it answers [`ControlFlow::Break`], the export or load ends
+    /// each, by the thread that does it; the snapshot is taken before. When it answers [`ControlFlow::Break`], the export or load ends
     /// with [`Cancelled`](BinaryExportError::Cancelled), and no file of it stays.
     #[must_use]
     pub fn on_progress(

@@ -52,7 +52,8 @@ mod with_tracing {
                 Stage::Validation => debug_span!(parent: parent, "validation"),
                 Stage::Parsing => debug_span!(parent: parent, "parsing"),
                 Stage::Decoding => debug_span!(parent: parent, "decoding"),
-                Stage::Waiting => debug_span!(parent: parent, "waiting"),
+                // Nothing happens in it.
+                Stage::Waiting => tracing::Span::none(),
             });
             Span(Some(span.entered()))
         }

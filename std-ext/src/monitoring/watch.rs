@@ -186,3 +186,40 @@ impl Cancellation {
         became.map_or_else(|was| was == state, |_| true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_first_stays_cancelled_or_committed() {
+        let cancellation = Cancellation::default();
+        assert!(cancellation.commit() && cancellation.commit());
+        assert!(!cancellation.become_state(CANCELLED));
+        assert!(!cancellation.is_cancelled());
+
+        let cancellation = Cancellation::default();
+        let elsewhere = cancellation.clone();
+        assert!(elsewhere.become_state(CANCELLED));
+        assert!(cancellation.is_cancelled() && !cancellation.commit());
+    }
+
+    #[test]
+    fn time_within_a_stage_that_goes_on_is_accounted_for() {
+        let mut watch = Watch::silent(Phase::Export);
+        let begun = watch.meter().begin(Stage::Processing);
+        let nap = std::time::Duration::from_millis(4);
+        std::thread::sleep(2 * nap);
+        let (mut own, mut others) = (Times::default(), Times::default());
+        own.add(Stage::Compression, nap);
+        others.add(Stage::Decoding, nap);
+        watch.account(Stage::Processing, &own, &others);
+        watch.meter().end(begun);
+        let metrics = watch.metrics(2, 1, 1);
+        let times = metrics.component_times;
+        assert_eq!(times.compression_time, nap);
+        assert!(times.processing_time >= 2 * nap, "{times:?}"); // one of them another thread's
+        assert_eq!(times.total(), 2 * metrics.elapsed);
+        assert_eq!(metrics.memory, None);
+    }
+}
