@@ -4,11 +4,9 @@
 //! Not there yet, and so not in here:
 //!
 //! - Custom configuration: `enable_work_stealing`
-//! - Formats: `OutputFormat::MessagePack`
 //! - Compression: `auto_select`
 //! - Asynchronous export: `export_async`
 //! - Monitoring: `get_system_status`, `performance_metrics`
-//! - Reading: conversion with `convert_format`
 //! - Optimisation: `optimize_system_performance`, `load_balancing`, `max_memory_usage`,
 //!   `enable_monitoring`
 //! - Errors: `ErrorRecovery`
@@ -161,6 +159,8 @@ fn formats() -> Outcome {
     let tracker = tracker_with_data();
     let mut config = IntegratedConfig::balanced();
 
+    config.output_format = OutputFormat::MessagePack;
+    let for_other_tools = exports_of(&tracker, &config)?;
     config.output_format = OutputFormat::CustomBinary;
     let smallest = exports_of(&tracker, &config)?;
     config.output_format = OutputFormat::Chunked { chunk_size: 1024 * 1024 };
@@ -168,6 +168,7 @@ fn formats() -> Outcome {
 
     config.output_format = OutputFormat::Chunked { chunk_size: 4 * 1024 };
     assert!(exports_of(&tracker, &config)? > smallest, "small chunks make a larger file");
+    assert!(for_other_tools > smallest, "maps with names make a larger file");
     Ok(())
 }
 
@@ -226,6 +227,31 @@ fn reading_as_a_stream() -> Outcome {
 
     // The events, the session, and the names of three scopes.
     assert_eq!(parse_result.parse_stats.structures_parsed, EVENTS + 4);
+    Ok(())
+}
+
+#[test]
+fn conversion() -> Outcome {
+    let tracker = tracker_with_data();
+    let _folder = CurrentFolder::new()?;
+    let mut config = IntegratedConfig::balanced();
+    config.output_format = OutputFormat::MessagePack;
+    IntegratedBinaryExporter::new(config.clone()).export(&tracker, "data.msgpack")?;
+
+    let parser = BinaryDataParser::new(ParserConfig::default());
+    let msgpack_data = std::fs::read("data.msgpack")?;
+    let binary_data = parser.convert_format(
+        &msgpack_data,
+        OutputFormat::MessagePack,
+        OutputFormat::CustomBinary,
+    )?;
+    std::fs::write("data.bin", binary_data)?;
+
+    // Every format is read by what the file says, and all have the same events.
+    let exporter = IntegratedBinaryExporter::new(config);
+    let [data, converted] = ["data.msgpack", "data.bin"].map(|path| exporter.load(path));
+    assert_eq!(data?.events()?, converted?.events()?);
+    assert!(heapwire::validate_binary_file("data.bin")?.is_valid);
     Ok(())
 }
 
