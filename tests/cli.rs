@@ -4,6 +4,7 @@
 mod cli {
     mod bench;
     mod command;
+    mod convert;
     mod damage;
     #[cfg(unix)]
     mod demo;

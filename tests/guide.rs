@@ -1,10 +1,5 @@
 //! The contract: each snippet of the user guide, named after its section and unchanged but for what it
 //! needs around it: a tracker with data, a configuration, a folder to write to.
-//!
-//! Not there yet, and so not in here:
-//!
-//! - Formats: `OutputFormat::MessagePack`
-//! - Reading: conversion with `convert_format`
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -153,6 +148,8 @@ fn formats() -> Outcome {
     let tracker = tracker_with_data();
     let mut config = IntegratedConfig::balanced();
 
+    config.output_format = OutputFormat::MessagePack;
+    let for_other_tools = exports_of(&tracker, &config)?;
     config.output_format = OutputFormat::CustomBinary;
     let smallest = exports_of(&tracker, &config)?;
     config.output_format = OutputFormat::Chunked { chunk_size: 1024 * 1024 };
@@ -160,6 +157,7 @@ fn formats() -> Outcome {
 
     config.output_format = OutputFormat::Chunked { chunk_size: 4 * 1024 };
     assert!(exports_of(&tracker, &config)? > smallest, "small chunks make a larger file");
+    assert!(for_other_tools > smallest, "maps with names make a larger file");
     Ok(())
 }
 
@@ -317,6 +315,31 @@ fn optimisation() -> Outcome {
     let result = IntegratedBinaryExporter::new(config).export(&tracker, "output.bin")?;
     assert!(!result.config.auto_optimize && result.config.processing.validate_data);
     assert_eq!(exporter.load("output.bin")?.event_count(), EVENTS);
+    Ok(())
+}
+
+#[test]
+fn conversion() -> Outcome {
+    let tracker = tracker_with_data();
+    let _folder = CurrentFolder::new()?;
+    let mut config = IntegratedConfig::balanced();
+    config.output_format = OutputFormat::MessagePack;
+    IntegratedBinaryExporter::new(config.clone()).export(&tracker, "data.msgpack")?;
+
+    let parser = BinaryDataParser::new(ParserConfig::default());
+    let msgpack_data = std::fs::read("data.msgpack")?;
+    let binary_data = parser.convert_format(
+        &msgpack_data,
+        OutputFormat::MessagePack,
+        OutputFormat::CustomBinary,
+    )?;
+    std::fs::write("data.bin", binary_data)?;
+
+    // Every format is read by what the file says, and all have the same events.
+    let exporter = IntegratedBinaryExporter::new(config);
+    let [data, converted] = ["data.msgpack", "data.bin"].map(|path| exporter.load(path));
+    assert_eq!(data?.events()?, converted?.events()?);
+    assert!(heapwire::validate_binary_file("data.bin")?.is_valid);
     Ok(())
 }
 

@@ -98,3 +98,49 @@ fn of_a_custom_capture() {
 fn of_a_chunked_capture() {
     does_not_grow("--format chunked");
 }
+
+/// Peak of a conversion from this file, and its length.
+fn convert(folder: &Folder, events: u64, from: &str, to: &str) -> u64 {
+    let words = format!("convert {events}.{from} {events}.{to}.new --to {to} --threads 1");
+    let mut child = folder.command(&words).stderr(Stdio::null()).spawn().unwrap();
+    let mut highest = 0;
+    while child.try_wait().unwrap().is_none() {
+        highest = highest.max(peak(&child).unwrap_or(0));
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(child.wait().unwrap().success());
+    let [new, old] = ["new", ""].map(|end| {
+        let name = format!("{events}.{to}.{end}");
+        folder.path().join(name.trim_end_matches('.'))
+    });
+    fs::rename(new, old).unwrap();
+    highest
+}
+
+/// Sorting what does not fit into memory goes through temporary files.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "some minutes without optimization")]
+fn of_every_form() {
+    let folder = Folder::new();
+    for events in [SHORT, LONG] {
+        let trace = File::create(folder.path().join(format!("{events}.trace"))).unwrap();
+        let mut trace = BufWriter::new(trace);
+        traces::write_events(&mut trace, events).unwrap();
+        trace.flush().unwrap();
+    }
+    let roads = [
+        ("trace", "custom-binary"),
+        ("custom-binary", "messagepack"),
+        ("messagepack", "json"),
+        ("json", "messagepack"),
+        ("messagepack", "chunked"),
+        ("chunked", "text"),
+    ];
+    for (from, to) in roads {
+        let [short, long] = [SHORT, LONG].map(|events| convert(&folder, events, from, to));
+        stays(&format!("{from} to {to}"), short, long);
+    }
+    let dumped = folder.read(&format!("{LONG}.text"));
+    let lines = dumped.iter().filter(|byte| **byte == b'\n').count() as u64;
+    assert_eq!(lines, LONG + 1);
+}

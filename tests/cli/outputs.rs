@@ -61,6 +61,8 @@ fn a_full_disk_is_told() {
         "validate a.hwcap",
         "validate --json a.hwcap",
         "import in.trace -o -",
+        "convert a.hwcap - --to messagepack",
+        "convert a.hwcap - --to text",
     ] {
         let mut command = folder.command(words);
         command.stdout(full.try_clone().unwrap()).stderr(Stdio::piped());
@@ -84,7 +86,12 @@ fn a_disk_that_fills_up_leaves_the_old_file() {
     let before = folder.names();
     // A limit on the size of files stands for a disk with so much room, in blocks of 512 bytes.
     for blocks in [0, 1, length / 1024, length / 512] {
-        for words in ["import in.trace -o old", "import in.trace -o new", "dump a.hwcap -o old"] {
+        for words in [
+            "import in.trace -o old",
+            "import in.trace -o new",
+            "dump a.hwcap -o old",
+            "convert a.hwcap old --to json",
+        ] {
             let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" {words}");
             let mut command = Command::new("sh");
             command.arg("-c").arg(limited).arg(program()).current_dir(folder.path());

@@ -28,7 +28,7 @@ fn refused(file: &[u8]) -> String {
 fn a_file_that_is_cut_says_so() {
     for compression in [Compression::None, Compression::Lz4, Compression::Zstd { level: 3 }] {
         let file = file(compression);
-        for cut in (32..file.len()).step_by(61).chain([file.len() - 1]) {
+        for cut in (32..file.len()).step_by(211).chain([file.len() - 1]) {
             refused(&file[..cut]);
             if let Ok(report) = validate(&file[..cut]) {
                 assert!(!report.is_valid, "{compression:?} cut at {cut}");
@@ -49,7 +49,7 @@ fn a_bit_that_flipped_is_found() {
     let mut random = Random(1);
     for compression in [Compression::None, Compression::Lz4, Compression::Zstd { level: 3 }] {
         let file = file(compression);
-        for _ in 0..400 {
+        for _ in 0..150 {
             let mut damaged = file.clone();
             let at = 24 + random.below(file.len() - 24);
             damaged[at] ^= 1 << random.below(8);

@@ -32,7 +32,7 @@ fn beginnings(events: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn any_form_becomes_any_other() {
-    for text in beginnings(1_500) {
+    for text in beginnings(500) {
         let expected = Content::of_text(&text).events;
         let first = converted(&text, Target::MessagePack(ZSTD)).unwrap();
         let whole = Whole::of(&first);
