@@ -279,6 +279,15 @@ impl<W: Write> TraceEncoder<W> {
         self.finish_measured().map(|Finished { out, length, .. }| (out, length))
     }
 
+    /// Does what [`finish`](Self::finish) does, and returns how the chunks were compressed too.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish_with_report(self) -> Result<(W, u64, CompressionReport)> {
+        self.finish_measured()
+            .map(|Finished { out, length, compression, .. }| (out, length, compression))
+    }
+
     /// As [`finish`](Self::finish); tells more.
     pub(super) fn finish_measured(mut self) -> Result<Finished<W>> {
         self.interrupt()?;
