@@ -178,8 +178,9 @@ mod tests {
         assert_eq!(components.unaccounted, Duration::from_millis(10));
         assert_eq!(components.waiting_time, Duration::from_millis(10 + 200 - 90));
         assert_eq!(components.validation_time, Duration::from_millis(50));
-        assert!((metrics.efficiency.overall_efficiency - 170.0 / 300.0).abs() < 1e-9);
-        assert_eq!(metrics.efficiency.parallel_efficiency, Some(0.45));
+        let Efficiency { overall_efficiency, parallel_efficiency } = metrics.efficiency;
+        assert!((overall_efficiency - 170.0 / 300.0).abs() < 1e-9);
+        assert!((parallel_efficiency.unwrap() - 90.0 / 200.0).abs() < 1e-9);
         assert_eq!((metrics.events_per_second, metrics.bytes_per_second), (10_000.0, 5_000.0));
     }
 
