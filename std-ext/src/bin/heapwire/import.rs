@@ -113,6 +113,7 @@ fn config(args: &ImportArgs) -> IntegratedConfig {
     };
     if let Some(level) = args.level {
         config.compression.level = level;
+        config.compression.auto_select = false;
     }
     let mut parallel = ParallelConfig::default();
     parallel.worker_threads = args.threads;
