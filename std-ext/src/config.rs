@@ -57,7 +57,9 @@ pub struct ProcessingConfig {
     /// It is worked out before anything is allocated, and so is what the system has left for this
     /// process, where it tells (Linux): an export that needs more than either is
     /// [`OutOfMemory`](crate::BinaryExportError::OutOfMemory). By default only the system's counts.
-    /// Stacks of threads are not counted.
+    /// Stacks of threads are not counted, nor is the copy that a
+    /// [`GlobalTracker`](crate::GlobalTracker) makes of its events to be exported: about two bytes each,
+    /// and for a moment four.
     pub max_memory_usage: usize,
 }
 
@@ -91,7 +93,7 @@ pub struct CompressionConfig {
     ///
     /// - With LZ4 the aim is speed: it is used where it takes an eighth off the sample.
     /// - With Zstd up to level 15 the aim is a balance: the level goes up, from 1 over 3, 6 and 9, as
-    ///   long as the next takes another sixty-fourth off the sample.
+    ///   long as the next takes off another one in 128 bytes of the sample.
     /// - With Zstd from level 16 on the aim is size: the level stays.
     pub auto_select: bool,
 }
@@ -173,13 +175,19 @@ impl IntegratedConfig {
         }
     }
 
-    /// Little memory: chunks of 64 KiB, one thread, Zstd at the level that takes the least.
+    /// Little memory: chunks of 64 KiB, one thread, a small model, Zstd at the level that takes the least,
+    /// no reading back: how much it takes does not depend on how much there is to export.
     #[must_use]
     pub fn memory_efficient() -> Self {
         let chunk_size = 64 * 1024;
         Self {
             collection: CollectionConfig::default(),
-            processing: ProcessingConfig { chunk_size, ..ProcessingConfig::default() },
+            processing: ProcessingConfig {
+                model: ModelSize::Fast,
+                chunk_size,
+                validate_data: false,
+                ..ProcessingConfig::default()
+            },
             compression: CompressionConfig { level: 1, ..CompressionConfig::balanced() },
             parallel: None,
             output_format: OutputFormat::Chunked { chunk_size },

@@ -70,7 +70,10 @@ pub struct Compressor {
     zstd: zstd::bulk::Compressor<'static>,
     #[cfg(feature = "zstd")]
     zstd_level: i32,
+    /// What a lane became.
     scratch: Vec<u8>,
+    /// What all lanes became.
+    stored: Vec<u8>,
 }
 
 impl std::fmt::Debug for Compressor {
@@ -95,6 +98,7 @@ impl Compressor {
             #[cfg(feature = "zstd")]
             zstd_level: zstd_level(compression),
             scratch: Vec::new(),
+            stored: Vec::new(),
         })
     }
 
@@ -165,15 +169,17 @@ impl Compressor {
 
     fn pack_lanes(&mut self, lanes: &[&[u8]; COLUMN_COUNT]) -> Result<Vec<u8>> {
         let mut table = Vec::with_capacity(COLUMN_COUNT * 6);
-        let mut stored = Vec::new();
+        self.stored.clear();
+        self.stored.reserve_exact(lanes.iter().map(|lane| lane.len()).sum());
         for lane in lanes {
             let smaller = self.compress(lane)?.is_some();
             let bytes = if smaller { &self.scratch } else { *lane };
             put(&mut table, lane.len() as u64);
             put(&mut table, bytes.len() as u64);
-            stored.extend_from_slice(bytes);
+            self.stored.extend_from_slice(bytes);
         }
-        table.extend_from_slice(&stored);
+        table.reserve_exact(self.stored.len());
+        table.extend_from_slice(&self.stored);
         Ok(table)
     }
 
@@ -187,14 +193,16 @@ impl Compressor {
             Compression::None => return Ok(None),
             #[cfg(feature = "lz4")]
             Compression::Lz4 => {
-                self.scratch.resize(lz4_flex::block::get_maximum_output_size(bytes.len()), 0);
+                let most = lz4_flex::block::get_maximum_output_size(bytes.len());
+                self.scratch.reserve_exact(most);
+                self.scratch.resize(most, 0);
                 let written = lz4_flex::block::compress_into(bytes, &mut self.scratch)
                     .map_err(|error| codec_error("compress", "LZ4", error))?;
                 self.scratch.truncate(written);
             }
             #[cfg(feature = "zstd")]
             Compression::Zstd { .. } => {
-                self.scratch.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+                self.scratch.reserve_exact(zstd::zstd_safe::compress_bound(bytes.len()));
                 self.zstd
                     .compress_to_buffer(bytes, &mut self.scratch)
                     .map_err(|error| codec_error("compress", "Zstd", error))?;

@@ -93,7 +93,7 @@ pub(super) fn candidates(aim: Compression) -> Vec<Compression> {
 fn least_saving(compression: Compression, bytes: usize) -> usize {
     match compression {
         Compression::Lz4 => bytes / 8,
-        _ => bytes / 64,
+        _ => bytes / 128,
     }
 }
 
@@ -271,7 +271,7 @@ mod tests {
         let choice = chosen(zstd(9), |_| 1000);
         assert_eq!(choice, (zstd(1), Reason::Incompressible));
         let choice = Choice { compression: choice.0, reason: choice.1 };
-        assert!(choice.pays(6400, 6300) && !choice.pays(6400, 6301));
+        assert!(choice.pays(6400, 6350) && !choice.pays(6400, 6351));
         assert_eq!(choice.stored().compression, Compression::None);
     }
 

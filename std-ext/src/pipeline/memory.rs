@@ -56,6 +56,9 @@ pub fn within_memory(plan: CapturePlan, chunks: &Chunks) -> Result<CapturePlan> 
     let system =
         available_memory().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
     let available = plan.memory.most.min(system);
+    if chunks.event_count() == 0 {
+        return Ok(plan);
+    }
     let live_blocks = live_memory(&plan, chunks);
     let fewest = if plan.memory.fewer_threads { plan.threads.min(2) } else { plan.threads };
     let mut requested = usize::MAX;
@@ -94,10 +97,10 @@ fn live_memory(plan: &CapturePlan, chunks: &Chunks) -> usize {
 fn fixed_memory(plan: &CapturePlan, chunks: &Chunks) -> usize {
     let write = match moves(chunks, plan) {
         true => moving(plan, chunks),
-        false => encoding(plan, chunks) + decoding(chunks),
+        false => encoding(plan, chunks).saturating_add(decoding(chunks)),
     };
     let read = if plan.read_back { reading_back(plan, chunks) } else { 0 };
-    SMALL + write.max(read)
+    write.max(read).saturating_add(SMALL)
 }
 
 /// Chunks that are moved as they are.
@@ -131,7 +134,7 @@ fn decoding(chunks: &Chunks) -> usize {
         let headers = extent.chunks * size_of::<(usize, ChunkHeader)>();
         headers + extent.events as usize * size_of::<Event>()
     });
-    unpacking + GROWING * waiting.sum::<usize>()
+    unpacking.saturating_add(waiting.fold(0, |sum, more| sum.saturating_add(GROWING * more)))
 }
 
 /// What encodes, on all threads.

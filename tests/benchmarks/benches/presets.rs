@@ -1,7 +1,7 @@
 //! `cargo bench -p heapwire-bench --bench presets [-- ROUNDS [WORD]]`: whole exports, to a file that is
 //! synced, with each preset and with what may be chosen besides: time beside `balanced()` in the same
-//! rounds, peak memory, and bytes. Twice: of a tracker's chunks, which are moved as they are, and of
-//! chunks too large for any preset, which are encoded anew.
+//! rounds, peak memory, and bytes. Twice: of a tracker's chunks, which are moved as they are, and, with
+//! something left out, encoded anew.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,12 @@ fn variants() -> Vec<Variant> {
         variant("balanced, level 9", balanced(), |c| c.compression.level = 9),
         variant("balanced, level 19", balanced(), |c| c.compression.level = 19),
         variant("balanced, not read back", balanced(), |c| c.processing.validate_data = false),
+        variant("the same, level as configured", balanced(), |c| {
+            (c.processing.validate_data, c.compression.auto_select) = (false, false);
+        }),
+        variant("the same, level 1", balanced(), |c| {
+            (c.processing.validate_data, c.compression.level) = (false, 1);
+        }),
         variant("balanced, 1 thread", balanced(), |c| c.parallel = None),
         variant("balanced, in turn", balanced(), balance(LoadBalancingStrategy::RoundRobin, false)),
         variant(
@@ -70,10 +76,10 @@ fn variants() -> Vec<Variant> {
     ]
 }
 
-/// A trace in memory in chunks of this size.
-fn source(path: &Path, chunk_size: usize) -> Result<Trace> {
+/// A trace in memory in chunks as a tracker's.
+fn source(path: &Path) -> Result<Trace> {
     let mut config = IntegratedConfig::balanced();
-    config.output_format = OutputFormat::Chunked { chunk_size };
+    config.output_format = OutputFormat::Chunked { chunk_size: 64 << 10 };
     config.compression.algorithm = CompressionAlgorithm::None;
     config.parallel = None;
     let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
@@ -122,13 +128,15 @@ fn main() -> Result<()> {
     let paths: Vec<PathBuf> = in_folder(&folder)?;
     let temporary = tempfile::tempdir().context("cannot make a folder")?;
     let out = temporary.path().join("out.hwcap");
-    for (what, chunk_size) in [("moved", 64 << 10), ("encoded anew", 4 << 20)] {
+    for (what, is_moved) in [("moved", true), ("encoded anew", false)] {
         let mut variants = variants();
+        // No trace has any; but it has to be looked for.
+        variants.iter_mut().for_each(|variant| variant.config.collection.marks = is_moved);
         if let Some(word) = arguments.get(1) {
             variants.retain(|v| v.name == "`balanced()`" || v.name.contains(word.as_str()));
         }
         for path in &paths {
-            measure(&mut variants, &source(path, chunk_size)?, &out, rounds)?;
+            measure(&mut variants, &source(path)?, &out, rounds)?;
         }
         println!(
             "\n| {what} | time, least | median | peak memory, KiB | bytes |\n|---|--:|--:|--:|--:|"

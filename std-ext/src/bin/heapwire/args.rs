@@ -80,7 +80,7 @@ pub(crate) struct ImportArgs {
     /// What makes its chunks smaller
     #[arg(long, value_enum, default_value = "zstd")]
     pub(crate) compression: Compression,
-    /// How hard zstd tries, 1 to 22 [default: 3]
+    /// How hard zstd tries, 1 to 22 [default: at most 3, or 1 for chunked]
     #[arg(long, value_name = "N", allow_negative_numbers = true,
           value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: Option<i32>,

@@ -126,6 +126,7 @@ pub(crate) fn capture_config(options: CaptureOptions) -> IntegratedConfig {
     };
     if let Some(level) = options.level {
         config.compression.level = level;
+        config.compression.auto_select = false;
     }
     let mut parallel = ParallelConfig::default();
     parallel.worker_threads = options.threads;
