@@ -1,5 +1,6 @@
 //! What exports and parses tell about themselves, how they are cancelled, and that they do not block a
 //! runtime.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod asynchronous;
 mod metrics;

@@ -32,7 +32,7 @@ impl IntegratedBinaryExporter {
     /// by the thread that polls; another source may take it there
     /// ([`ChunkSource::snapshot_later`]).
     ///
-    /// When the future is dropped, the export ends after the chunk or the snapshot that is being worked on: its threads end,
+    /// When the future is dropped, the export ends after the snapshot or the chunks that are being worked on: its threads end,
     /// its file vanishes and an old one stays. It is too late only when the new file is complete and about
     /// to take its place.
     ///

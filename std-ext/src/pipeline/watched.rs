@@ -50,7 +50,9 @@ impl<V: CaptureVisitor> CaptureVisitor for Watched<'_, V> {
         // What lies before the chunk.
         self.watch.advance(offset, self.events)?;
         self.end = offset + stored.bytes.len() as u64;
-        self.events += u64::from(stored.header.events);
+        if follows != Follows::Repeated {
+            self.events += u64::from(stored.header.events);
+        }
         self.visitor.chunk(stored, offset, follows)
     }
 
