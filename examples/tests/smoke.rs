@@ -42,3 +42,9 @@ fn stream_large_file() {
     let printed = run(env!("CARGO_BIN_EXE_stream_large_file"), &[]);
     assert!(printed.contains("events: 1000000"), "{printed}");
 }
+
+#[test]
+fn benchmarks() {
+    let printed = run(env!("CARGO_BIN_EXE_benchmarks"), &["benchmark_results.json"]);
+    assert!(printed.contains("balanced beside json: written "), "{printed}");
+}
