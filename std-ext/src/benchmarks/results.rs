@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::measure::{Timing, geometric_mean, ratio};
+use crate::measure::{Timing, ratio};
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -125,5 +125,26 @@ impl Machine {
             heapwire: env!("CARGO_PKG_VERSION"),
             is_release: !cfg!(debug_assertions),
         }
+    }
+}
+
+/// The geometric mean; 1 when there is no value.
+fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values {
+        sum += value.ln();
+        count += 1;
+    }
+    f64::exp(sum / f64::from(count.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn geometric_means() {
+        assert!((geometric_mean([1.0, 4.0, 16.0]) - 4.0).abs() < 1e-12);
+        assert_eq!(geometric_mean([]), 1.0);
     }
 }

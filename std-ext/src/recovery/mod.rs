@@ -70,7 +70,6 @@ impl ErrorRecovery {
     }
 
     /// With strategies of your own.
-    #[must_use]
     pub fn builder() -> RecoveryBuilder {
         RecoveryBuilder::default()
     }
