@@ -132,3 +132,9 @@ fn tokio_service() {
         .find(|(site, _)| trace.symbols().name(NameKind::Scope, *site) == Some("store"));
     assert!(stored.unwrap().1.allocations >= 500);
 }
+
+#[test]
+fn benchmarks() {
+    let printed = run(env!("CARGO_BIN_EXE_benchmarks"), &["benchmark_results.json"]);
+    assert!(printed.contains("balanced beside json: written "), "{printed}");
+}

@@ -13,6 +13,9 @@ use heapwire::{BinaryDataParser, ParserConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut config = BenchmarkConfig::default();
+    if let Some(rounds) = std::env::var_os("ROUNDS") {
+        config.rounds = rounds.to_string_lossy().parse()?;
+    }
     for path in std::env::args_os().skip(1).map(PathBuf::from) {
         config.event_counts.clear();
         let trace = BinaryDataParser::new(ParserConfig::default()).parse_file(&path)?.trace;
@@ -23,15 +26,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let results = runner.run_all_benchmarks()?;
     for data in &results.data {
         println!("{}: {} events, {} records", data.name, data.events, data.records);
-        for contender in data.presets.iter().chain([&data.json, &data.json_with_names]) {
-            print_line(contender, &data.json);
+        for contender in data.presets.iter().chain(&data.json) {
+            print_line(contender, &data.json[0]);
         }
     }
-    let means = results.comparison;
-    println!(
-        "balanced beside json: written {:.1}x as fast, read {:.1}x as fast, {:.1}x smaller",
-        means.avg_write_improvement, means.avg_read_improvement, means.avg_size_improvement
-    );
+    for means in [&results.comparison].into_iter().chain(&results.comparison.others) {
+        println!(
+            "balanced beside {}: written {:.1}x as fast, read {:.1}x as fast, {:.1}x smaller",
+            means.json,
+            means.avg_write_improvement,
+            means.avg_read_improvement,
+            means.avg_size_improvement
+        );
+    }
     runner.save_results(&results, Path::new("benchmark_results.json"))?;
     println!("everything measured is in benchmark_results.json");
     Ok(())

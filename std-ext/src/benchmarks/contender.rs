@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::json::{self, AsArray, AsObject};
+use super::json::{self, JsonForm};
 use super::record::{Collector, Data};
 use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
@@ -20,10 +20,8 @@ use crate::trace::source::Chunks;
 pub(super) enum Contender<'a> {
     /// heapwire with a configuration.
     Heapwire(&'a IntegratedConfig, &'a Chunks),
-    /// One array a record.
-    JsonArrays(&'a Data),
-    /// One object a record.
-    JsonObjects(&'a Data),
+    /// `serde_json`.
+    Json(JsonForm, &'a Data),
 }
 
 impl Contender<'_> {
@@ -34,8 +32,7 @@ impl Contender<'_> {
                 let mut exporter = IntegratedBinaryExporter::new((*config).clone());
                 Ok(exporter.export(*chunks, path)?.bytes_written)
             }
-            Self::JsonArrays(data) => json::write::<AsArray>(data, path),
-            Self::JsonObjects(data) => json::write::<AsObject>(data, path),
+            Self::Json(form, data) => json::write(*form, data, path),
         }
     }
 
@@ -47,8 +44,7 @@ impl Contender<'_> {
                 let config = ParserConfig { parallel, ..ParserConfig::default() };
                 read_capture(config, path, chunks.has_several_streams())
             }
-            Self::JsonArrays(data) => json::read::<AsArray>(path, data.definitions.len()),
-            Self::JsonObjects(data) => json::read::<AsObject>(path, data.definitions.len()),
+            Self::Json(form, data) => json::read(*form, path, data.definition_counts()),
         }
     }
 }

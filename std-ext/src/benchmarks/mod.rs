@@ -10,17 +10,20 @@
 //!   making them out of events costs it nothing.
 //! - **Read**: from a file to all records and definitions in memory, the same type for both.
 //!
-//! A record is one allocation's whole life. JSON is written by `serde_json` as compact as it can: one
-//! array of numbers a record, without white space or names of fields:
+//! A record is one allocation's whole life. `serde_json` writes one a line, without white space, in each
+//! of three forms:
 //!
-//! ```json
-//! [3,94305632,64,1712,8,1,25,1718,null]
-//! ```
-//!
-//! which is the record's number, address, size, time of allocation, thread, site, number of resizes, time
-//! of release and its site, `null` when there is none; before them the definitions, one a line. With names
-//! of fields, as most programs write it, JSON is larger and slower; that is measured too, and is not what
-//! heapwire is compared with.
+//! - `json`, which heapwire is compared with: an object, without the fields that a record does not have.
+//!   Call stacks are definitions, one node a line, before the records.
+//!   ```json
+//!   {"id":3,"address":94305632,"size":64,"allocated":1712,"thread":1,"site":25,"freed":1718}
+//!   ```
+//! - `json_arrays`, as compact as JSON gets: the same without names of fields.
+//!   ```json
+//!   [3,94305632,64,1712,1,25,0,1718,null]
+//!   ```
+//! - `json_with_stacks`, records that stand alone, as most tools write them: the object, with the addresses
+//!   of its call stack.
 //!
 //! What is read is compared with what was written. Times are of several rounds in turn. Memory is what the
 //! process had resident beyond what it had before, where the system tells.

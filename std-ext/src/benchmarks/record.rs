@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::Item;
 
+/// The deepest call stack that is looked up.
+const MAX_DEPTH: usize = 1000;
+
 /// One allocation's whole life. The order of fields is that of the JSON array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
@@ -47,6 +50,10 @@ impl<'a> From<&Definition<'a>> for JsonDefinition<'a> {
 }
 
 impl JsonDefinition<'_> {
+    pub(super) fn is_node(&self) -> bool {
+        matches!(self, Self::Node(..))
+    }
+
     pub(super) fn into_owned(self) -> JsonDefinition<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -61,22 +68,63 @@ impl JsonDefinition<'_> {
 }
 
 /// What is read of a file, whichever way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Data {
     pub(super) definitions: Vec<JsonDefinition<'static>>,
     pub(super) records: Vec<Record>,
+    /// The call stack of each record, when it was read with it.
+    pub(super) read_stacks: Vec<Vec<u64>>,
+    /// The call stack of each site, innermost first, when they were [looked up](Self::look_up_stacks).
+    stacks: FxHashMap<u32, Vec<u64>>,
 }
 
 impl Data {
-    /// Whether the same was read, whatever the order of the definitions.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        let sorted = |data: &Self| {
+    /// Looks up the call stack of each site that allocates.
+    pub(super) fn look_up_stacks(&mut self) {
+        let node = |definition: &_| match *definition {
+            JsonDefinition::Node(id, parent, ip) => Some((id, (parent, ip))),
+            _ => None,
+        };
+        let nodes: FxHashMap<u32, (u32, u64)> = self.definitions.iter().filter_map(node).collect();
+        for record in &self.records {
+            self.stacks.entry(record.site).or_insert_with(|| {
+                let mut stack = Vec::new();
+                let mut node = nodes.get(&record.site);
+                // A ring of nodes has no end.
+                while let (Some((parent, ip)), true) = (node, stack.len() < MAX_DEPTH) {
+                    stack.push(*ip);
+                    node = nodes.get(parent);
+                }
+                stack
+            });
+        }
+    }
+
+    /// The call stack of a site, empty when it has none.
+    pub(super) fn stack(&self, site: u32) -> Option<&[u64]> {
+        Some(self.stacks.get(&site).map_or(&[], Vec::as_slice))
+    }
+
+    /// How many definitions are no nodes, and how many are.
+    pub(super) fn definition_counts(&self) -> [usize; 2] {
+        let nodes = self.definitions.iter().filter(|definition| definition.is_node()).count();
+        [self.definitions.len() - nodes, nodes]
+    }
+
+    /// Whether `read` is the same, whatever the order of the definitions.
+    pub(super) fn is_same(&self, read: &Self) -> bool {
+        let has_stacks = !read.read_stacks.is_empty();
+        let definitions = |data: &Self| {
             let mut definitions = data.definitions.clone();
+            definitions.retain(|definition| !has_stacks || !definition.is_node());
             definitions.sort_unstable();
             definitions.dedup();
             definitions
         };
-        self.records == other.records && sorted(self) == sorted(other)
+        let mut stacks = self.records.iter().zip(&read.read_stacks);
+        self.records == read.records
+            && definitions(self) == definitions(read)
+            && stacks.all(|(record, stack)| self.stack(record.site) == Some(stack))
     }
 }
 
@@ -139,6 +187,6 @@ impl Collector {
     }
 
     pub(super) fn finish(self) -> Data {
-        Data { definitions: self.definitions, records: self.records }
+        Data { definitions: self.definitions, records: self.records, ..Data::default() }
     }
 }

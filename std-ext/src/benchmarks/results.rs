@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::measure::{Timing, geometric_mean, ratio};
+use crate::measure::{Timing, ratio};
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -46,10 +46,8 @@ pub struct DataResult {
     pub records: u64,
     /// heapwire, one entry for each preset.
     pub presets: Vec<ContenderResult>,
-    /// JSON as compact as it can be: what heapwire is compared with.
-    pub json: ContenderResult,
-    /// JSON with names of fields.
-    pub json_with_names: ContenderResult,
+    /// JSON in its three forms: `json`, `json_arrays`, `json_with_stacks`.
+    pub json: Vec<ContenderResult>,
 }
 
 /// What was measured of one way to store the data.
@@ -71,11 +69,13 @@ pub struct ContenderResult {
     pub read_memory: Option<u64>,
 }
 
-/// How many times better the first preset is than JSON as compact as it can be: geometric means over all
-/// data, of ratios of medians. More than 1 is better.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// How many times better the first preset is than JSON: geometric means over all data, of ratios of
+/// medians. More than 1 is better.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
+    /// Which form of JSON.
+    pub json: String,
     /// How many times as fast: the geometric mean of writing and reading.
     pub avg_speed_improvement: f64,
     /// How many times as fast it is written.
@@ -84,21 +84,34 @@ pub struct Comparison {
     pub avg_read_improvement: f64,
     /// How many times smaller the file is.
     pub avg_size_improvement: f64,
+    /// The same beside the other forms of JSON.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Comparison>,
 }
 
 impl Comparison {
     pub(super) fn of(data: &[DataResult]) -> Self {
+        let forms = data.first().map_or(0, |result| result.json.len());
+        let others = (1..forms).map(|form| Self::with(data, form)).collect();
+        Self { others, ..Self::with(data, 0) }
+    }
+
+    /// Beside one of the forms.
+    fn with(data: &[DataResult], form: usize) -> Self {
         let mean = |of: fn(&ContenderResult, &ContenderResult) -> f64| {
-            let first = |result: &DataResult| Some(of(result.presets.first()?, &result.json));
-            geometric_mean(data.iter().filter_map(first))
+            let one = |data: &DataResult| Some(of(data.presets.first()?, data.json.get(form)?));
+            geometric_mean(data.iter().filter_map(one))
         };
         let write = mean(|ours, json| ratio(json.write.median, ours.write.median));
         let read = mean(|ours, json| ratio(json.read.median, ours.read.median));
+        let name = |data: &DataResult| Some(data.json.get(form)?.name.clone());
         Self {
+            json: data.first().and_then(name).unwrap_or_default(),
             avg_speed_improvement: (write * read).sqrt(),
             avg_write_improvement: write,
             avg_read_improvement: read,
             avg_size_improvement: mean(|ours, json| json.bytes as f64 / ours.bytes as f64),
+            others: Vec::new(),
         }
     }
 }
@@ -112,5 +125,26 @@ impl Machine {
             heapwire: env!("CARGO_PKG_VERSION"),
             is_release: !cfg!(debug_assertions),
         }
+    }
+}
+
+/// The geometric mean; 1 when there is no value.
+fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values {
+        sum += value.ln();
+        count += 1;
+    }
+    f64::exp(sum / f64::from(count.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn geometric_means() {
+        assert!((geometric_mean([1.0, 4.0, 16.0]) - 4.0).abs() < 1e-12);
+        assert_eq!(geometric_mean([]), 1.0);
     }
 }

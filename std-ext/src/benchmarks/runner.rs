@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::{BenchmarkConfig, BenchmarkSource};
 use super::contender::{Contender, data_of};
+use super::json::JsonForm;
 use super::results::{BenchmarkResults, Comparison, ContenderResult, DataResult, Machine};
 use super::workload;
 use crate::error::{BinaryExportError, Result};
@@ -15,6 +16,13 @@ use crate::trace::source::Chunks;
 
 /// The most events that are made up: their records take 80 bytes of memory each.
 const MAX_EVENTS: u64 = 100_000_000;
+
+/// What heapwire is compared with: the first above all.
+const JSON_FORMS: [(&str, JsonForm); 3] = [
+    ("json", JsonForm::Objects),
+    ("json_arrays", JsonForm::Arrays),
+    ("json_with_stacks", JsonForm::Stacks),
+];
 
 /// Measures what its configuration says.
 #[derive(Clone, Debug)]
@@ -90,7 +98,8 @@ impl BenchmarkRunner {
     }
 
     fn run(&self, name: &str, chunks: &Chunks) -> Result<DataResult> {
-        let data = data_of(chunks)?;
+        let mut data = data_of(chunks)?;
+        data.look_up_stacks();
         let mut folder = tempfile::Builder::new();
         folder.prefix("heapwire-benchmark-");
         let folder = match &self.config.folder {
@@ -107,15 +116,13 @@ impl BenchmarkRunner {
             let contender = Contender::Heapwire(&preset.config, chunks);
             measured.push(Measured::new(&preset.name, contender, path(measured.len())));
         }
-        for (name, contender) in [
-            ("json", Contender::JsonArrays(&data)),
-            ("json_with_names", Contender::JsonObjects(&data)),
-        ] {
+        for (name, form) in JSON_FORMS {
+            let contender = Contender::Json(form, &data);
             measured.push(Measured::new(name, contender, path(measured.len())));
         }
         for measured in &mut measured {
             let read = measured.warm_up()?;
-            if !read.is_same(&data) {
+            if !data.is_same(&read) {
                 let what = format!("{} read other records than were written", measured.name);
                 let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
                 return Err(BinaryExportError::stream("benchmark")(source));
@@ -126,15 +133,13 @@ impl BenchmarkRunner {
             measured.iter_mut().try_for_each(Measured::read)?;
         }
         let mut results: Vec<_> = measured.iter().map(Measured::result).collect();
-        let others = results.split_off(self.config.presets.len());
-        let [json, json_with_names] = <[_; 2]>::try_from(others).expect("two were added");
+        let json = results.split_off(self.config.presets.len());
         Ok(DataResult {
             name: name.to_owned(),
             events: chunks.event_count(),
             records: data.records.len() as u64,
             presets: results,
             json,
-            json_with_names,
         })
     }
 }

@@ -65,16 +65,6 @@ pub(crate) fn ratio(first: Duration, second: Duration) -> f64 {
     }
 }
 
-/// The geometric mean; 1 when there is no value.
-pub(crate) fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for value in values {
-        sum += value.ln();
-        count += 1;
-    }
-    f64::exp(sum / f64::from(count.max(1)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,9 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn means_and_ratios() {
-        assert!((geometric_mean([1.0, 4.0, 16.0]) - 4.0).abs() < 1e-12);
-        assert_eq!(geometric_mean([]), 1.0);
+    fn ratios() {
         let second = Duration::from_secs(1);
         assert_eq!((ratio(3 * second, second), ratio(second, Duration::ZERO)), (3.0, 1.0));
     }

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::config::IntegratedConfig;
 use crate::error::{BinaryExportError, Result};
-use crate::measure::Timing;
+pub use crate::measure::Timing;
 use crate::trace::sample::beginning;
 use crate::trace::source::ChunkSource;
 use candidates::variants;
