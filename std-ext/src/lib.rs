@@ -44,17 +44,20 @@
 //! | record by hand, or a whole program | [`MemoryTracker`], [`GlobalTracker`] with [`TrackedHeap`] |
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
+//! | have a record of each allocation | [`trace::record`] |
+//! | turn one form into another | [`BinaryDataParser::convert_format`], [`pipeline::convert`] |
 //! | check a file | [`validate_binary_file`] |
 //! | read captures of any length in constant memory | [`pipeline::parse`] |
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
 //! | read frames from a serial line | [`io::line`] |
 //! | read and write text traces | [`convert::text`] |
+//! | read MessagePack with other tools | [`OutputFormat::MessagePack`] |
 //!
 //! # Features
 //!
 //! All by default: `zstd` and `lz4` (codecs; without one, its captures are refused by name),
-//! `parallel` (encoding on several threads), `serial` (the demo's pseudo-terminal), `cli` (the
-//! command).
+//! `msgpack` (MessagePack files), `parallel` (encoding on several threads), `serial` (the demo's
+//! pseudo-terminal), `cli` (the command, and JSON lines).
 
 mod config;
 pub mod convert;
