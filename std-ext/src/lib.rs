@@ -46,6 +46,8 @@
 //! | write a tracker of your own | [`trace::builder`], [`trace::source`] |
 //! | export | [`BinaryExport`], [`IntegratedBinaryExporter`], [`IntegratedConfig`] |
 //! | load, and salvage what is damaged | [`BinaryDataParser`], [`ParserConfig`] |
+//! | have a record of each allocation | [`trace::record`] |
+//! | turn one form into another | [`BinaryDataParser::convert_format`], [`pipeline::convert`] |
 //! | check a file | [`validate_binary_file`] |
 //! | let the optimiser choose a configuration | [`optimization`] |
 //! | measure beside JSON, on your own data | `benchmarks` |
@@ -55,12 +57,14 @@
 //! | ask who allocates | [`trace::replay`], [`trace::symbols`] |
 //! | read frames from a serial line | [`io::line`] |
 //! | read and write text traces | [`convert::text`] |
+//! | read MessagePack with other tools | [`OutputFormat::MessagePack`] |
 //!
 //! # Features
 //!
 //! All by default: `zstd` and `lz4` (codecs; without one, its captures are refused by name),
-//! `parallel` (encoding on several threads), `tracing` (spans, when monitoring is on), `serial` (the
-//! demo's pseudo-terminal), `benchmarks` (the module of that name), `cli` (the command).
+//! `msgpack` (MessagePack files), `parallel` (encoding on several threads), `tracing` (spans, when
+//! monitoring is on), `serial` (the demo's pseudo-terminal), `benchmarks` (the module of that name),
+//! `cli` (the command, and JSON lines).
 //!
 //! Not by default: `async` (`export_async` and `load_async`, for programs that run on tokio).
 

@@ -12,33 +12,40 @@ const FORMATS: [(&str, &str); 6] = [
     ("text", ""),
 ];
 
+/// Whether the file `name` is this trace, whatever its form.
+#[track_caller]
+fn is_trace(folder: &Folder, name: &str, text: &str) {
+    let back = folder.run(&format!("convert {name} - --to text")).succeeds();
+    // Events are in order, definitions before them.
+    let is_event = |line: &&str| !"shdp".contains(&line[..1]);
+    let [found, expected] = [back.text(), text].map(|text| text.lines().filter(is_event));
+    assert!(found.eq(expected), "{name}");
+    let [found, expected] = [back.text(), text].map(|text| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        lines
+    });
+    assert_eq!(found, expected, "{name}");
+}
+
 #[test]
 fn any_form_becomes_any_other_and_dumps_the_same() {
     let folder = Folder::new();
-    let long = traces::text(3_000);
-    for text in [EVERY_KIND, &long] {
-        let mut expected: Vec<&str> = text.lines().collect();
-        expected.sort_unstable();
-        folder.write("in.trace", text);
-        for (from, from_options) in FORMATS {
-            folder.run(&format!("convert in.trace a --to {from} {from_options}")).succeeds();
-            for (to, to_options) in FORMATS {
-                folder.run(&format!("convert a b --to {to} {to_options}")).succeeds();
-                let back = folder.run("convert b - --to text").succeeds();
-                let mut lines: Vec<&str> = back.text().lines().collect();
-                // Events are in order, definitions before them.
-                let events = |line: &&&str| !"shdp".contains(&line[..1]);
-                assert!(
-                    lines.iter().filter(events).eq(text
-                        .lines()
-                        .collect::<Vec<_>>()
-                        .iter()
-                        .filter(events))
-                );
-                lines.sort_unstable();
-                assert_eq!(lines, expected, "{from} to {to}");
-            }
+    folder.write("in.trace", EVERY_KIND);
+    for (at, (from, options)) in FORMATS.iter().enumerate() {
+        folder.run(&format!("convert in.trace {at} --to {from} {options}")).succeeds();
+        for (to, options) in FORMATS {
+            folder.run(&format!("convert {at} b --to {to} {options}")).succeeds();
+            is_trace(&folder, "b", EVERY_KIND);
         }
+    }
+    // A longer one, round through all.
+    let long = traces::text(20_000);
+    folder.write("a", &long);
+    for (to, options) in FORMATS.iter().chain(FORMATS.iter().rev()) {
+        folder.run(&format!("convert a b --to {to} {options}")).succeeds();
+        is_trace(&folder, "b", &long);
+        std::fs::rename(folder.path().join("b"), folder.path().join("a")).unwrap();
     }
 }
 

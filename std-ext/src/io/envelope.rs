@@ -1,7 +1,7 @@
 //! What a file is, told by its first bytes; and the Zstd or LZ4 frame that may be around it, which the
 //! formats' own tools open.
 
-use std::io::{self, Cursor, ErrorKind, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 
 use heapwire_core::format::CAPTURE_MAGIC;
 
@@ -149,9 +149,9 @@ impl<D: Read> Read for Unpacking<D> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.decoder.read(out).map_err(|error| match error.kind() {
             _ if error.raw_os_error().is_some() => error,
-            ErrorKind::Other | ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+            io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
                 let message = format!("the {} frame is damaged: {error}", self.codec);
-                io::Error::new(ErrorKind::InvalidData, message)
+                io::Error::new(io::ErrorKind::InvalidData, message)
             }
             _ => error,
         })
@@ -218,6 +218,7 @@ impl<W: Write> FrameWriter<W> {
     /// # Errors
     /// When `out` refuses.
     pub fn finish(self) -> io::Result<(W, u64)> {
+        #[allow(clippy::infallible_destructuring_match, reason = "several arms with a codec")]
         let Counted { mut out, bytes } = match self.0 {
             Frame::None(out) => out,
             #[cfg(feature = "zstd")]

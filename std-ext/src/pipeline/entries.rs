@@ -27,18 +27,16 @@ pub const TEXT_SESSION: Session<'_> =
 pub fn read_entries(
     opened: Opened<'_>,
     plan: &ParsePlan,
-    mut each: impl FnMut(Entry<'_>) -> Result<()>,
+    each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<()> {
     let Opened { form, input } = opened;
     match form {
         Form::Capture { .. } => read_capture(input, plan, each),
         Form::Text => read_text(input, plan, each),
         #[cfg(feature = "msgpack")]
-        Form::MessagePack => {
-            crate::convert::messagepack::read(input, &plan.limits, &mut each).map(drop)
-        }
+        Form::MessagePack => crate::convert::messagepack::read(input, &plan.limits, each).map(drop),
         #[cfg(feature = "cli")]
-        Form::JsonLines => crate::convert::json::read(input, &plan.limits, &mut each).map(drop),
+        Form::JsonLines => crate::convert::json::read(input, &plan.limits, each).map(drop),
         #[allow(unreachable_patterns, reason = "reached when a form is not compiled in")]
         Form::MessagePack => {
             Err(BinaryExportError::MissingFeature { codec: "MessagePack", feature: "msgpack" })

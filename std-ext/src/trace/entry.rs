@@ -229,7 +229,7 @@ impl MergedStanding {
 ///
 /// # Errors
 /// The first error of `each`, or a codec's;
-/// [`SeveralStreams`](BinaryExportError::SeveralStreams) when too many overlap.
+/// [`SeveralStreams`](crate::BinaryExportError::SeveralStreams) when too many overlap.
 pub fn for_each_entry(
     chunks: &Chunks,
     mut each: impl FnMut(Entry<'_>) -> Result<()>,
