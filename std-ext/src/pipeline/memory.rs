@@ -3,7 +3,8 @@
 //! Each of the two parts of an export, writing and reading back, is a sum over what it is made of:
 //! buffers of chunks, the model's tables, codecs, batches of events that wait for threads, and what is
 //! known of live blocks. All but the last have bounds that follow from the plan and from the sizes of the
-//! source's chunks. Live blocks get what is left: one that would need more ends with the same error.
+//! source's chunks. Live blocks get what is left, and an export that turns out to need more ends with the
+//! same error.
 
 use heapwire_core::format::{CRC_LEN, INDEX_EVERY, MAX_HEADER};
 use heapwire_core::{ChunkHeader, Event};
@@ -83,13 +84,18 @@ fn maps(plan: &CapturePlan, chunks: &Chunks) -> usize {
     if chunks.has_several_streams() && !moves(chunks, plan) { 2 } else { 1 }
 }
 
-/// What live blocks take, as far as the chunks' headers tell. Reading back does without.
+/// What live blocks are expected to take: twice as many as the headers tell of any moment. Reading back
+/// does without.
 fn live_memory(plan: &CapturePlan, chunks: &Chunks) -> usize {
     if moves(chunks, plan) {
         return 0;
     }
-    let blocks = chunks.extents().map(|extent| extent.live_blocks);
-    let blocks = blocks.fold(0, u64::saturating_add).min(chunks.event_count());
+    let began = chunks.extents().map(|extent| extent.live_blocks);
+    let ended = chunks.positions().unwrap_or_default().iter();
+    let ended = ended.map(|end| end.totals.allocations.saturating_sub(end.totals.frees));
+    let sum = |blocks: u64, more| blocks.saturating_add(more);
+    let blocks = began.fold(0, sum).max(ended.fold(0, sum)).saturating_mul(2);
+    let blocks = blocks.min(chunks.event_count());
     maps(plan, chunks).saturating_mul(LiveBlocks::memory(blocks))
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct StreamExtent {
     pub(crate) chunks: usize,
     /// Events of its largest chunk.
     pub(crate) events: u32,
-    /// Blocks that were live at once, as far as its headers tell.
+    /// Blocks that were live when one of its chunks began, as its headers tell.
     pub(crate) live_blocks: u64,
 }
 
@@ -110,8 +110,7 @@ impl Chunks {
             let live = totals.allocations.saturating_sub(totals.frees);
             extent.chunks += 1;
             extent.events = extent.events.max(chunk.header.events);
-            extent.live_blocks =
-                extent.live_blocks.max(live.saturating_add(chunk.header.events.into()));
+            extent.live_blocks = extent.live_blocks.max(live);
             self.tables = self.tables.max(table_memory(chunk.header.model.shape, false));
         }
         self.longest = self.longest.max(chunk.payload.len() + MAX_HEADER + CRC_LEN);
