@@ -29,7 +29,8 @@ fn the_best_settings_are_flags_that_import_takes() {
     let bytes = |candidate: &Value| candidate["bytes"].as_u64().unwrap();
     let smallest = candidates.iter().map(bytes).min().unwrap();
     let gain = bytes(&candidates[0]) as f64 / smallest as f64;
-    assert!(improvement(&found) == 1.0 || (improvement(&found) - gain).abs() < 0.021, "{found}");
+    // In each of three stages, what is less than 2 % better is not taken.
+    assert!((gain / 1.07..=gain).contains(&improvement(&found)), "{found}");
     assert_eq!(folder.names(), before);
 
     folder.import("in.trace", "best.hwcap", found["flags"].as_str().unwrap());
