@@ -61,6 +61,45 @@ fn a_bit_that_flipped_is_found() {
     }
 }
 
+/// With a right checksum, whatever else is wrong: nothing panics, what is read has as many events as it
+/// says, and what validates has the records that its events make.
+#[test]
+fn a_right_checksum_does_not_help_a_wrong_file() {
+    let mut random = Random(2);
+    let file = file(Compression::None);
+    let body = file.len() - 4;
+    let (mut wrong, mut right) = (0, 0);
+    for _ in 0..600 {
+        let mut made = file.clone();
+        for _ in 0..1 + random.below(2) {
+            let at = 24 + random.below(body - 24);
+            made[at] = match random.below(3) {
+                0 => made[at] ^ 1 << random.below(8),
+                1 => made[at].wrapping_add(1),
+                _ => random.number() as u8,
+            };
+        }
+        let mut crc = flate2::Crc::new();
+        crc.update(&made[..body - 1]);
+        made[body..].copy_from_slice(&crc.sum().to_be_bytes());
+        let mut events = 0;
+        let read = parser().for_each_item(&made[..], |item| {
+            events += u64::from(matches!(item, heapwire::trace::Item::Event(_)));
+            Ok(())
+        });
+        let report = validate(&made[..]).unwrap();
+        assert!(read.is_ok() || !report.is_valid);
+        if report.is_valid {
+            right += 1;
+            assert_eq!((events, report.events), (300, 300));
+        } else {
+            wrong += 1;
+        }
+    }
+    // Such as another time.
+    assert!(wrong > 100 && right > 10, "{wrong} wrong, {right} right");
+}
+
 /// A map of ours with these entries behind the first three.
 fn map(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0x80 | (3 + entries.len()) as u8];

@@ -1,6 +1,7 @@
 //! Forms of a trace: MessagePack, JSON lines, the text form, captures; any into any other.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+#[path = "../captures/alloc.rs"]
 mod alloc;
 mod gaps;
 mod hostile;

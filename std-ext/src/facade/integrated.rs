@@ -73,11 +73,11 @@ impl IntegratedBinaryExporter {
         SystemStatus::new(self.counts, self.last.clone())
     }
 
-    /// Reads a capture whole into memory, on as many threads as the configuration has: what it is, the
-    /// file says.
+    /// Reads a file whole into memory, a capture or MessagePack, on as many threads as the configuration
+    /// has: what it is, the file says.
     ///
     /// # Errors
-    /// When the file cannot be read, is no capture, is damaged or cut off.
+    /// When the file cannot be read, is neither, is damaged or cut off.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Trace> {
         Ok(self.parser().parse_file(path)?.trace)
     }

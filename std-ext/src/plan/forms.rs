@@ -115,8 +115,8 @@ pub struct ConvertPlan {
 }
 
 impl ConvertPlan {
-    /// Into this format as [`IntegratedConfig::balanced`] has it, but MessagePack not compressed and
-    /// captures only if the codec was compiled in; read as `parser` says.
+    /// Into this format as [`IntegratedConfig::balanced`] has it; MessagePack is not compressed, nor are
+    /// captures where Zstd was not compiled in. Read as `parser` says.
     ///
     /// # Errors
     /// [`InvalidConfig`](BinaryExportError::InvalidConfig) by the field.

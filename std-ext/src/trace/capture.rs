@@ -67,8 +67,8 @@ impl Trace {
         })
     }
 
-    /// Hands out the record of every block, each when it ends, in the order of [`for_each`](Self::for_each).
-    /// The trace's [`symbols`](Self::symbols) have the names.
+    /// Hands out the record of every block, each when it ends, those that do not at the end of the
+    /// trace. The [`symbols`](Self::symbols) have the names.
     ///
     /// # Errors
     /// As [`for_each`](Self::for_each).
