@@ -51,7 +51,8 @@ pub struct ProcessingConfig {
     pub model: ModelSize,
     /// The largest chunk of [`OutputFormat::CustomBinary`], in bytes before compression.
     pub chunk_size: usize,
-    /// Read the file back, before it takes its place, and compare it with what was exported.
+    /// Read the file back, before it takes its place: unpack every chunk and compare it with what was
+    /// exported. [`validate_binary_file`](crate::validate_binary_file) decodes every event as well.
     pub validate_data: bool,
     /// The most memory in bytes that an export may allocate, beyond what its source holds already.
     /// It is worked out before anything is allocated, and so is what the system has left for this

@@ -21,7 +21,7 @@ use crate::monitoring::{Phase, Stage, Watch};
 use crate::pipeline::export::Exported;
 use crate::pipeline::parse::CaptureVisitor;
 use crate::pipeline::watched::parse_watched;
-use crate::plan::{ExportPlan, Workers, unasked_threads};
+use crate::plan::{Workers, unasked_threads};
 use crate::trace::Item;
 use crate::trace::continuity::Follows;
 use crate::trace::position::Positions;
@@ -123,8 +123,7 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
     let path = path.as_ref();
     let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
     let watch = &mut Watch::silent(Phase::Validation);
-    validate_on(unasked_threads(), file, usize::MAX, watch)
-        .map_err(BinaryExportError::in_file(path))
+    validate_on(unasked_threads(), file, watch).map_err(BinaryExportError::in_file(path))
 }
 
 /// Reads a capture from any input and says what is wrong with it.
@@ -132,15 +131,13 @@ pub fn validate_binary_file(path: impl AsRef<Path>) -> Result<ValidationReport> 
 /// # Errors
 /// As [`validate_binary_file`].
 pub fn validate(input: impl Read) -> Result<ValidationReport> {
-    validate_on(1, input, usize::MAX, &mut Watch::silent(Phase::Validation))
+    validate_on(1, input, &mut Watch::silent(Phase::Validation))
 }
 
-/// The same with these threads, which decode ahead. Totals are recounted as long as live blocks take no
-/// more than so many bytes.
+/// The same with these threads, which decode ahead.
 fn validate_on(
     workers: impl Into<Workers>,
     input: impl Read,
-    live_memory: usize,
     watch: &mut Watch,
 ) -> Result<ValidationReport> {
     let opened = open(input)?;
@@ -149,8 +146,7 @@ fn validate_on(
         return messagepack::validate(opened.input);
     }
     let input = opened.input;
-    let live = LiveBlocks::within(live_memory);
-    let mut validator = Validator { exact: true, live, ..Validator::default() };
+    let mut validator = Validator { exact: true, ..Validator::default() };
     match parse_watched(Stage::Validation, workers, input, &mut validator, watch) {
         Ok(completeness) => validator.end(&completeness),
         Err(error @ BinaryExportError::NotACapture { .. }) => {
@@ -166,15 +162,14 @@ fn validate_on(
     Ok(report)
 }
 
-/// Whether what was just written as planned reads back as what was exported.
+/// Whether a MessagePack file that was just written reads back as what was exported.
 pub(crate) fn check_written(
-    plan: &ExportPlan,
     input: impl Read,
     exported: &Exported,
     watch: &mut Watch,
 ) -> Result<()> {
     watch.begin(Phase::Validation, Some(exported.bytes_written), Some(exported.events))?;
-    let report = validate_on(plan, input, plan.live_memory(), watch)?;
+    let report = validate_on(1, input, watch)?;
     if report.is_valid && report.events == exported.events {
         return Ok(());
     }

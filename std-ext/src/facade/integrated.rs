@@ -14,6 +14,7 @@ use crate::monitoring::{
 use crate::optimization::Optimizer;
 use crate::pipeline::export::{Exported, export_as};
 use crate::pipeline::memory::plan_within_memory;
+use crate::pipeline::read_back::read_back;
 use crate::plan::ExportPlan;
 use crate::trace::capture::Trace;
 use crate::trace::source::{ChunkSource, Chunks};
@@ -136,7 +137,11 @@ pub(super) fn export_to(
     if plan.read_back()
         && let Some(written) = file.read_back().map_err(failed("read back"))?
     {
-        check_written(&plan, written, &exported, &mut watch).map_err(in_file(path))?;
+        match &plan {
+            ExportPlan::Capture(_) => read_back(written, &exported, &mut watch),
+            ExportPlan::MessagePack(_) => check_written(written, &exported, &mut watch),
+        }
+        .map_err(in_file(path))?;
     }
     let begun = watch.meter().begin(Stage::Writing);
     // Before it is too late to cancel, since a slow disk may take long.

@@ -55,6 +55,8 @@ pub struct Packed {
     pub payload: Vec<u8>,
     /// Bytes of the payload before compression.
     pub uncompressed: usize,
+    /// And its CRC-32.
+    pub checksum: u32,
     /// What it is compressed with, and why.
     pub choice: Choice,
 }
@@ -138,15 +140,17 @@ impl Compressor {
                 packed
             }),
         };
-        let uncompressed = payload.len();
+        let (uncompressed, checksum) = (payload.len(), crc32fast::hash(payload));
         Ok(match packed.filter(|packed| choice.pays(uncompressed, packed.len())) {
             Some(payload) => {
-                Packed { header: ChunkHeader { codec, ..*header }, payload, uncompressed, choice }
+                let header = ChunkHeader { codec, ..*header };
+                Packed { header, payload, uncompressed, checksum, choice }
             }
             None => Packed {
                 header: *header,
                 payload: payload.to_vec(),
                 uncompressed,
+                checksum,
                 choice: choice.stored(),
             },
         })

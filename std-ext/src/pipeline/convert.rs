@@ -13,7 +13,6 @@ use crate::convert::messagepack::MessagePackWriter;
 use crate::convert::text::write_item;
 use crate::error::{BinaryExportError, Result};
 use crate::io::envelope::{FrameWriter, Opened};
-use crate::io::selection::CompressionReport;
 use crate::plan::{ConvertPlan, Target};
 use crate::trace::Item;
 use crate::trace::entry::Entry;
@@ -38,7 +37,7 @@ pub fn convert<W: Write>(opened: Opened<'_>, out: W, plan: &ConvertPlan) -> Resu
         return Err(BinaryExportError::NoDataToExport);
     }
     let (out, bytes_written) = sink.finish()?;
-    Ok((out, Exported { events, bytes_written, compression: CompressionReport::default() }))
+    Ok((out, Exported { events, bytes_written, ..Exported::default() }))
 }
 
 /// Reads a trace into the bytes of a capture, of at most so many bytes.

@@ -13,8 +13,8 @@ use heapwire_core::{
 use super::batch::BatchEncoder;
 #[cfg(feature = "parallel")]
 use super::ordered::{Ordered, Work};
+use super::output::{Output, Written};
 use crate::error::{BinaryExportError, Result};
-use crate::io::capture_writer::CaptureWriter;
 use crate::io::codec::{Compressor, Packed};
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Meter, Stage, Times};
@@ -40,7 +40,7 @@ const LONG_SEQUENCE: u32 = 1 << 31;
 #[derive(Debug)]
 pub struct TraceEncoder<W> {
     plan: CapturePlan,
-    writer: CaptureWriter<W>,
+    output: Output<W>,
     /// What the caller's thread encodes with, each event as it comes.
     encoder: BatchEncoder,
     #[cfg(feature = "parallel")]
@@ -58,17 +58,6 @@ pub struct TraceEncoder<W> {
     /// When the stream went on after a gap, as long as no event came since.
     resumed: Option<u64>,
     definitions: Definitions,
-    compression: CompressionReport,
-}
-
-/// A capture that is written.
-pub(super) struct Finished<W> {
-    pub(super) out: W,
-    /// Its bytes.
-    pub(super) length: u64,
-    pub(super) compression: CompressionReport,
-    /// The times of the caller's thread, and of all others.
-    pub(super) times: [Times; 2],
 }
 
 /// Other threads than the caller's.
@@ -133,10 +122,8 @@ impl<W: Write> TraceEncoder<W> {
 
     /// Begins a capture, and measures what it does.
     pub(super) fn measured(out: W, plan: CapturePlan, meter: Meter) -> Result<Self> {
-        let writer =
-            CaptureWriter::new(out, plan.chunked).map_err(BinaryExportError::stream(WRITING))?;
         Ok(Self {
-            writer,
+            output: Output::new(out, &plan)?,
             #[cfg(feature = "parallel")]
             others: Others::new(&plan, &meter)?,
             encoder: BatchEncoder::new(&plan, meter)?,
@@ -148,7 +135,6 @@ impl<W: Write> TraceEncoder<W> {
             others_stand: BTreeMap::new(),
             resumed: None,
             definitions: Definitions { payload: Vec::new(), compressor: plan.compressor()? },
-            compression: CompressionReport::default(),
             plan,
         })
     }
@@ -261,7 +247,7 @@ impl<W: Write> TraceEncoder<W> {
         let Some(time) = self.resumed.take() else { return Ok(()) };
         let header = header(ChunkKind::Events, &self.position, time);
         self.position.sequence = self.position.sequence.wrapping_add(1);
-        self.writer.write_chunk(&header, &[]).map_err(BinaryExportError::stream(WRITING))
+        self.output.write_header(&header)
     }
 
     /// Says how the heap stands before the next event: a source may know better than the events tell,
@@ -276,7 +262,7 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish(self) -> Result<(W, u64)> {
-        self.finish_measured().map(|Finished { out, length, .. }| (out, length))
+        self.finish_with_report().map(|(out, length, _)| (out, length))
     }
 
     /// Does what [`finish`](Self::finish) does, and returns how the chunks were compressed too.
@@ -284,21 +270,20 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish_with_report(self) -> Result<(W, u64, CompressionReport)> {
-        self.finish_measured()
-            .map(|Finished { out, length, compression, .. }| (out, length, compression))
+        let (written, _) = self.finish_measured()?;
+        Ok((written.out, written.length, written.compression))
     }
 
-    /// As [`finish`](Self::finish); tells more.
-    pub(super) fn finish_measured(mut self) -> Result<Finished<W>> {
+    /// As [`finish`](Self::finish); returns more, and the times of the caller's thread and of all others.
+    pub(super) fn finish_measured(mut self) -> Result<(Written<W>, [Times; 2])> {
         self.interrupt()?;
         let start = StreamPosition { stream: self.position.stream, ..StreamPosition::default() };
         if self.others_stand.is_empty() || self.position != start {
             self.others_stand.insert(self.position.stream, self.position);
         }
         let positions: Vec<_> = self.others_stand.into_values().collect();
-        let writer = self.writer;
-        let finish = || writer.finish(&positions).map_err(BinaryExportError::stream(WRITING));
-        let (out, length) = self.encoder.meter.within(Stage::Writing, finish)?;
+        let output = self.output;
+        let written = self.encoder.meter.within(Stage::Writing, || output.finish(&positions))?;
         #[cfg_attr(not(feature = "parallel"), expect(unused_mut, reason = "there are no others"))]
         let (mut own, mut others) = (*self.encoder.meter.times(), Times::default());
         #[cfg(feature = "parallel")]
@@ -307,12 +292,12 @@ impl<W: Write> TraceEncoder<W> {
             own.add(Stage::Waiting, waited);
             encoders.iter().for_each(|encoder| others.add_all(encoder.meter.times()));
         }
-        Ok(Finished { out, length, compression: self.compression, times: [own, others] })
+        Ok((written, [own, others]))
     }
 
     /// Bytes written so far.
     pub(super) fn bytes_written(&self) -> u64 {
-        self.writer.bytes_written()
+        self.output.bytes_written()
     }
 
     fn push_event(&mut self, event: &Event) -> Result<()> {
@@ -377,19 +362,13 @@ impl<W: Write> TraceEncoder<W> {
                 false => ordered.take_done(),
             } {
                 let meter = &mut self.encoder.meter;
-                write(
-                    &mut done,
-                    &mut self.writer,
-                    &mut self.position,
-                    &mut self.compression,
-                    meter,
-                )?;
+                write(&mut done, &mut self.output, &mut self.position, meter)?;
                 spare.extend(done.into_memory());
             }
             return Ok(());
         }
         let meter = &mut self.encoder.meter;
-        write(&mut self.batch, &mut self.writer, &mut self.position, &mut self.compression, meter)
+        write(&mut self.batch, &mut self.output, &mut self.position, meter)
     }
 
     /// Waits until all completed batches are written.
@@ -398,13 +377,7 @@ impl<W: Write> TraceEncoder<W> {
         if let Some(Others { ordered, spare }) = &mut self.others {
             while let Some(mut batch) = ordered.take(&mut self.encoder) {
                 let meter = &mut self.encoder.meter;
-                write(
-                    &mut batch,
-                    &mut self.writer,
-                    &mut self.position,
-                    &mut self.compression,
-                    meter,
-                )?;
+                write(&mut batch, &mut self.output, &mut self.position, meter)?;
                 spare.extend(batch.into_memory());
             }
         }
@@ -445,28 +418,23 @@ impl<W: Write> TraceEncoder<W> {
     }
 }
 
-const WRITING: &str = "write the capture";
-
 /// Writes what a batch became, and empties it.
 fn write<W: Write>(
     batch: &mut Batch,
-    writer: &mut CaptureWriter<W>,
+    output: &mut Output<W>,
     position: &mut StreamPosition,
-    compression: &mut CompressionReport,
     meter: &mut Meter,
 ) -> Result<()> {
     let begun = meter.begin(Stage::Writing);
     if let Some(error) = batch.failure.take() {
         return Err(error);
     }
-    for packed in batch.definitions.drain(..).chain(batch.packed.drain(..)) {
-        compression.count(&packed);
-        let mut header = packed.header;
-        header.sequence = position.sequence;
-        if header.kind == ChunkKind::Events {
+    for mut packed in batch.definitions.drain(..).chain(batch.packed.drain(..)) {
+        packed.header.sequence = position.sequence;
+        if packed.header.kind == ChunkKind::Events {
             position.sequence = position.sequence.wrapping_add(1);
         }
-        writer.write_chunk(&header, &packed.payload).map_err(BinaryExportError::stream(WRITING))?;
+        output.write(&packed)?;
     }
     meter.end(begun);
     Ok(())

@@ -7,10 +7,12 @@ use heapwire_core::ChunkHeader;
 
 use super::collection::Collection;
 use super::convert::Sink;
-use super::encode::{Finished, TraceEncoder};
+use super::encode::TraceEncoder;
 use super::moved::move_chunks;
+use super::output::Written;
 use crate::config::CollectionConfig;
 use crate::error::{BinaryExportError, Result};
+use crate::io::digest::Digest;
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Phase, Stage, Watch};
 use crate::plan::{CapturePlan, ExportPlan, MessagePackPlan, Target};
@@ -32,6 +34,8 @@ pub struct Exported {
     pub bytes_written: u64,
     /// How its chunks were compressed.
     pub compression: CompressionReport,
+    /// What they hold; of captures only.
+    pub(crate) digest: Option<Digest>,
 }
 
 /// Writes all chunks to `out`, in the plan's form.
@@ -75,7 +79,7 @@ fn export_messagepack<W: Write>(
     let (out, bytes_written) = sink.finish()?;
     watch.meter().end(begun);
     watch.advance(bytes_written, events)?;
-    Ok((out, Exported { events, bytes_written, compression: CompressionReport::default() }))
+    Ok((out, Exported { events, bytes_written, ..Exported::default() }))
 }
 
 /// Writes all chunks to `out`.
@@ -172,7 +176,13 @@ fn encode_anew<W: Write>(
     if let Some([position]) = chunks.positions() {
         encoder.stand(position.totals);
     }
-    let Finished { out, length, compression, times: [own, others] } = encoder.finish_measured()?;
+    let (written, [own, others]) = encoder.finish_measured()?;
     watch.account(Stage::Processing, &own, &others);
-    Ok((out, Exported { events, bytes_written: length, compression }))
+    Ok(exported(written, events))
+}
+
+/// What the export of so many events did.
+pub(super) fn exported<W>(written: Written<W>, events: u64) -> (W, Exported) {
+    let Written { out, length, compression, digest } = written;
+    (out, Exported { events, bytes_written: length, compression, digest: Some(digest) })
 }

@@ -32,9 +32,6 @@ const READ: usize = 64 * 1024;
 /// The most bytes that an event takes in a chunk before compression, on an average of a batch.
 const EVENT_BYTES: usize = 16;
 
-/// The largest chunk of events that is decoded ahead.
-const MOST_AHEAD: usize = 1 << 17;
-
 /// The same plan within the memory that there is: see [`within_memory`]. MessagePack takes a few
 /// buffers, and what its live blocks need.
 ///
@@ -162,25 +159,13 @@ fn encoding(plan: &CapturePlan, chunks: &Chunks) -> usize {
     plan.threads * encoder + definitions + waiting + writer(chunk, INDEX_EVERY)
 }
 
-/// What reads the file back, on all threads.
+/// What reads the file back.
 fn reading_back(plan: &CapturePlan, chunks: &Chunks) -> usize {
-    let (chunk, tables, events, count) = match moves(chunks, plan) {
-        true => {
-            let events = chunks.extents().map(|extent| extent.events as usize).max();
-            (chunks.longest(), chunks.tables(), events.unwrap_or(0), chunks.count())
-        }
-        false => (plan.chunk_size, table_memory(plan.shape(), false), BATCH, INDEX_EVERY),
+    let (chunk, count) = match moves(chunks, plan) {
+        true => (chunks.longest(), chunks.count()),
+        false => (plan.chunk_size, INDEX_EVERY),
     };
-    let events = events.min(MOST_AHEAD).min(usize::try_from(chunks.event_count()).unwrap_or(BATCH));
-    let decoder = decompression(chunk) + tables;
-    let ahead = match plan.threads {
-        0 | 1 => 0,
-        threads => {
-            let part = 2 * GROWING * chunk + events * size_of::<Event>();
-            (most_waiting(threads - 1).0 + 1) * part
-        }
-    };
-    plan.threads * decoder + ahead + GROWING * (chunk + READ) + index(count)
+    decompression(chunk) + GROWING * (chunk + READ) + index(count)
 }
 
 /// How many pieces of work are under way at once with so many workers, and how many are done.

@@ -14,5 +14,7 @@ pub mod memory;
 mod moved;
 #[cfg(feature = "parallel")]
 mod ordered;
+mod output;
 pub mod parse;
+pub(crate) mod read_back;
 pub(crate) mod watched;

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use heapwire_core::StreamPosition;
 
-use super::export::Exported;
+use super::export::{Exported, exported};
 #[cfg(feature = "parallel")]
 use super::ordered::{Ordered, Work};
-use crate::error::{BinaryExportError, Result};
-use crate::io::capture_writer::CaptureWriter;
+use super::output::Output;
+use crate::error::Result;
 use crate::io::codec::{Compressor, Decompressor, Packed};
-use crate::io::selection::CompressionReport;
 use crate::monitoring::{Meter, Stage, Times, Watch};
 use crate::plan::CapturePlan;
 use crate::trace::source::{Chunks, unpack};
@@ -64,21 +63,16 @@ pub(super) fn move_chunks<W: Write>(
     plan: &CapturePlan,
     watch: &mut Watch,
 ) -> Result<(W, Exported)> {
-    let writing = || BinaryExportError::stream("write the capture");
-    let mut writer = CaptureWriter::new(out, plan.chunked).map_err(writing())?;
-    let (mut compression, mut events) = (CompressionReport::default(), 0);
+    let (mut output, mut events) = (Output::new(out, plan)?, 0);
     let meter = watch.meter().another();
     let [own, others] = for_each_packed(chunks, plan, meter, |packed| {
-        compression.count(&packed);
-        let write = || writer.write_chunk(&packed.header, &packed.payload).map_err(writing());
-        watch.meter().within(Stage::Writing, write)?;
+        watch.meter().within(Stage::Writing, || output.write(&packed))?;
         events += u64::from(packed.header.events);
-        watch.advance(writer.bytes_written(), events)
+        watch.advance(output.bytes_written(), events)
     })?;
     watch.account(Stage::Processing, &own, &others);
-    let finish = || writer.finish(positions).map_err(writing());
-    let (out, bytes_written) = watch.meter().within(Stage::Writing, finish)?;
-    Ok((out, Exported { events, bytes_written, compression }))
+    let written = watch.meter().within(Stage::Writing, || output.finish(positions))?;
+    Ok(exported(written, events))
 }
 
 /// Compresses all chunks and hands them out in order. Returns the times of this thread and of all others.

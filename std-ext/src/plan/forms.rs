@@ -1,6 +1,6 @@
 //! Plans for forms of a trace that are no captures.
 
-use super::{CapturePlan, ParsePlan, Workers, compression, workers};
+use super::{CapturePlan, ParsePlan, compression, workers};
 use crate::config::{
     CollectionConfig, CompressionAlgorithm, IntegratedConfig, OutputFormat, ParallelConfig,
     ParserConfig,
@@ -28,15 +28,6 @@ pub struct MessagePackPlan {
     pub collection: CollectionConfig,
 }
 
-impl From<&ExportPlan> for Workers {
-    fn from(plan: &ExportPlan) -> Self {
-        match plan {
-            ExportPlan::Capture(plan) => plan.into(),
-            ExportPlan::MessagePack(_) => 1.into(),
-        }
-    }
-}
-
 impl ExportPlan {
     /// Threads that work, the caller's included; at least 1.
     #[must_use]
@@ -44,14 +35,6 @@ impl ExportPlan {
         match self {
             Self::Capture(plan) => plan.threads,
             Self::MessagePack(_) => 1,
-        }
-    }
-
-    /// Bytes of memory for what is known of live blocks while the file is read back.
-    pub(crate) fn live_memory(&self) -> usize {
-        match self {
-            Self::Capture(plan) => plan.memory.live_blocks,
-            Self::MessagePack(_) => usize::MAX,
         }
     }
 
