@@ -322,7 +322,7 @@ mod tests {
             report.count(&compressor.pack(&header, &payload).unwrap());
         }
         let [chosen] = report.choices[..] else { panic!("{report:?}") };
-        assert_eq!((chosen.chunks, report.bytes_before()), (3, (3 * 40) << 10));
+        assert_eq!((chosen.chunks, report.bytes_before()), (3, 3 * (40 << 10)));
         assert_eq!(report.bytes_before(), report.bytes_after());
         assert_eq!(
             chosen.to_string(),
