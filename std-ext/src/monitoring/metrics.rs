@@ -28,7 +28,7 @@ pub struct PerformanceMetrics {
 /// Time by component, of all threads together. A thread is in one component at a time, so
 ///
 /// ```text
-/// collection + optimization + processing + compression + writing + validation + waiting + unaccounted
+/// collection + processing + compression + writing + validation + waiting + unaccounted
 ///     = elapsed × threads
 /// ```
 ///
@@ -39,9 +39,6 @@ pub struct PerformanceMetrics {
 pub struct ComponentTimes {
     /// Taking a snapshot of the source.
     pub collection_time: Duration,
-    /// Finding the best configuration, if the configuration asks for that; the threads of those that are
-    /// tried are not told apart.
-    pub optimization_time: Duration,
     /// Reading the snapshot's chunks, merging streams, encoding.
     pub processing_time: Duration,
     /// Compressing.
@@ -61,8 +58,8 @@ pub struct ComponentTimes {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Efficiency {
-    /// The share of all threads' time in which they worked: collection, optimization, processing,
-    /// compression, writing and validation, over `elapsed × threads`. From 0 to 1, the bound: no thread ever waited.
+    /// The share of all threads' time in which they worked: collection, processing, compression,
+    /// writing and validation, over `elapsed × threads`. From 0 to 1, the bound: no thread ever waited.
     /// One thread is close to it; several are not when there is less to do than they could.
     pub overall_efficiency: f64,
     /// The same of the threads besides the caller's; `None` when there are none.
@@ -88,7 +85,6 @@ impl ComponentTimes {
         let idle = others_time(elapsed, threads).saturating_sub(others.sum());
         Self {
             collection_time: of(Stage::Collection),
-            optimization_time: of(Stage::Optimization),
             processing_time: of(Stage::Processing),
             compression_time: of(Stage::Compression),
             writing_time: of(Stage::Writing),
@@ -108,7 +104,6 @@ impl ComponentTimes {
     #[must_use]
     pub fn at_work(&self) -> Duration {
         self.collection_time
-            + self.optimization_time
             + self.processing_time
             + self.compression_time
             + self.writing_time
@@ -178,9 +173,9 @@ mod tests {
         assert_eq!(components.unaccounted, Duration::from_millis(10));
         assert_eq!(components.waiting_time, Duration::from_millis(10 + 200 - 90));
         assert_eq!(components.validation_time, Duration::from_millis(50));
-        let Efficiency { overall_efficiency, parallel_efficiency } = metrics.efficiency;
-        assert!((overall_efficiency - 170.0 / 300.0).abs() < 1e-9);
-        assert!((parallel_efficiency.unwrap() - 90.0 / 200.0).abs() < 1e-9);
+        let about = |share: f64, expected: f64| (share - expected).abs() < 1e-9;
+        assert!(about(metrics.efficiency.overall_efficiency, 170.0 / 300.0));
+        assert!(about(metrics.efficiency.parallel_efficiency.unwrap(), 90.0 / 200.0));
         assert_eq!((metrics.events_per_second, metrics.bytes_per_second), (10_000.0, 5_000.0));
     }
 
