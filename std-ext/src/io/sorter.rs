@@ -10,7 +10,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
 /// Bytes that a sorter has in memory before it writes a run.
-const IN_MEMORY: usize = 32 << 20;
+const IN_MEMORY: usize = 8 << 20;
 /// Runs that are merged at one time, each with a buffer of [`BUFFER`] bytes.
 const FAN_IN: usize = 64;
 const BUFFER: usize = 32 << 10;
