@@ -93,8 +93,9 @@ pub struct CompressionConfig {
     /// same file.
     ///
     /// - With LZ4 the aim is speed: it is used where it takes an eighth off the sample.
-    /// - With Zstd up to level 15 the aim is a balance: the level goes up, from 1 over 3, 6 and 9, as
-    ///   long as the next takes off another one in 128 bytes of the sample.
+    /// - With Zstd up to level 15 the aim is a balance: where level 1 leaves more than half of the sample, the
+    ///   level goes up, from 1 over 3, 6 and 9, only as long as the next takes off another one in 128
+    ///   bytes of it.
     /// - With Zstd from level 16 on the aim is size: the level stays.
     pub auto_select: bool,
 }

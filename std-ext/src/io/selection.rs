@@ -38,7 +38,7 @@ pub struct Choice {
 pub enum Reason {
     /// The configuration says so, or the chunk is too short to be sampled.
     Configured,
-    /// Its samples take so much less than with what is cheaper.
+    /// Its samples get much smaller, or so much smaller than with what is cheaper.
     Pays,
     /// Its samples take hardly less with what costs more.
     CheaperDoes,
@@ -50,7 +50,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Configured => "as configured",
-            Self::Pays => "cheaper codecs leave more",
+            Self::Pays => "samples get enough smaller",
             Self::CheaperDoes => "costlier codecs take hardly more off",
             Self::Incompressible => "no codec takes enough off",
         })
@@ -123,6 +123,10 @@ pub(super) fn choose(
         // aim, they are not worth the search.
         let compression = if cheapest == Compression::Lz4 { Compression::None } else { cheapest };
         return Ok(Choice { compression, reason: Reason::Incompressible });
+    }
+    // In what gets much smaller, the costlier ones find long repetitions, which samples do not show.
+    if least <= whole / 2 {
+        return Ok(Choice { compression: aim, reason: Reason::Pays });
     }
     for &next in costlier {
         let bytes = size(next)?;
@@ -253,14 +257,16 @@ mod tests {
                 _ => six,
             }
         };
-        assert_eq!(chosen(zstd(3), at(500, 450, 0)), (zstd(3), Reason::Pays));
-        assert_eq!(chosen(zstd(3), at(500, 498, 0)), (zstd(1), Reason::CheaperDoes));
-        assert_eq!(chosen(zstd(6), at(500, 450, 448)), (zstd(3), Reason::CheaperDoes));
-        assert_eq!(chosen(zstd(6), at(500, 450, 400)), (zstd(6), Reason::Pays));
+        assert_eq!(chosen(zstd(3), at(700, 650, 0)), (zstd(3), Reason::Pays));
+        assert_eq!(chosen(zstd(3), at(700, 698, 0)), (zstd(1), Reason::CheaperDoes));
+        assert_eq!(chosen(zstd(6), at(700, 650, 648)), (zstd(3), Reason::CheaperDoes));
+        assert_eq!(chosen(zstd(6), at(700, 650, 600)), (zstd(6), Reason::Pays));
+        // What gets much smaller may have more than samples show.
+        assert_eq!(chosen(zstd(6), at(500, 499, 498)), (zstd(6), Reason::Pays));
         // Nothing costlier than what was asked for.
-        assert_eq!(chosen(zstd(1), at(500, 0, 0)), (zstd(1), Reason::Pays));
+        assert_eq!(chosen(zstd(1), at(700, 0, 0)), (zstd(1), Reason::Pays));
         // Size is the aim.
-        assert_eq!(chosen(zstd(19), at(500, 500, 499)), (zstd(19), Reason::Pays));
+        assert_eq!(chosen(zstd(19), at(700, 700, 699)), (zstd(19), Reason::Pays));
     }
 
     #[test]
