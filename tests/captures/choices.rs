@@ -70,8 +70,8 @@ fn each_chunk_gets_what_its_samples_speak_for() {
             let is_stored = chosen.compression == Compression::None;
             assert_eq!(chosen.bytes_before == chosen.bytes_after, is_stored, "{chosen}");
         }
-        // What is given up for it is little.
-        assert!(chosen.len() < configured.len() + configured.len() / 16);
+        // LZ4 is to take an eighth off, or is not worth its time.
+        assert!(chosen.len() < configured.len() + configured.len() / 7);
     }
 }
 

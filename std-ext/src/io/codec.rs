@@ -306,6 +306,16 @@ pub fn lane_sizes(chunk: &Chunk<'_>) -> Option<[(usize, usize); COLUMN_COUNT]> {
     Some(sizes)
 }
 
+/// How many bytes a chunk's payload has when it is unpacked, as far as it says.
+pub(crate) fn unpacked_len(chunk: &Chunk<'_>) -> usize {
+    let lane = |(raw, _): &(usize, usize)| raw + varint::len(*raw as u64);
+    match (chunk.header.codec, lane_sizes(chunk)) {
+        (Codec::None, _) => chunk.payload.len(),
+        (_, Some(lanes)) => lanes.iter().map(lane).sum(),
+        (_, None) => take_len(&mut &chunk.payload[..]).unwrap_or(0),
+    }
+}
+
 /// Unpacks chunk after chunk into the same memory.
 #[derive(Default)]
 pub struct Decompressor {

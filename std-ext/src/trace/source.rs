@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use heapwire_core::format::{CRC_LEN, MAX_HEADER};
-use heapwire_core::{Chunk, ChunkError, ChunkKind, StreamPosition};
+use heapwire_core::{Chunk, ChunkError, ChunkKind, StreamPosition, emit_chunk};
 
 use crate::error::{BinaryExportError, Result};
-use crate::io::codec::Decompressor;
+use crate::io::codec::{Decompressor, unpacked_len};
 use crate::tables::table_memory;
 
 /// Anything that holds recorded data as sealed chunks: what an export takes.
@@ -113,7 +113,7 @@ impl Chunks {
             extent.live_blocks = extent.live_blocks.max(live);
             self.tables = self.tables.max(table_memory(chunk.header.model.shape, false));
         }
-        self.longest = self.longest.max(chunk.payload.len() + MAX_HEADER + CRC_LEN);
+        self.longest = self.longest.max(unpacked_chunk_len(chunk));
     }
 
     /// Says where each stream stands after the last chunk; `None` when that is not known, and an
@@ -195,6 +195,15 @@ impl Chunks {
     }
 }
 
+/// How long a chunk is when it is unpacked, at most.
+fn unpacked_chunk_len(chunk: &Chunk<'_>) -> usize {
+    let mut room = [0; MAX_HEADER + CRC_LEN];
+    let short = emit_chunk(&mut room, &chunk.header, &[], |_| 0).unwrap_or(room.len());
+    let length = short + unpacked_len(chunk);
+    // In a long chunk, its length and its number of events take two bytes more each.
+    length + if length + MAX_HEADER > usize::from(u16::MAX) { 4 } else { 0 }
+}
+
 /// A stored chunk, unpacked.
 pub(crate) fn unpack<'a>(
     stored: &'a [u8],
@@ -209,5 +218,27 @@ pub(crate) fn unpack<'a>(
 impl ChunkSource for Chunks {
     fn snapshot(&self) -> Chunks {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracker::memory::MemoryTracker;
+
+    #[test]
+    fn chunks_of_a_tracker_are_as_long_as_they_seem() {
+        let tracker = MemoryTracker::new();
+        let mut random = 1_usize;
+        for _ in 0..100_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            tracker.track_allocation(random >> 20, random >> 40);
+        }
+        let chunks = tracker.snapshot();
+        assert!(chunks.stored.len() > 2);
+        let longest = chunks.stored.iter().map(|stored| stored.len()).max().unwrap_or(0);
+        // A tracker's are made as if each were a long one.
+        assert!((longest - 4..=longest).contains(&chunks.longest()), "{longest}, {chunks:?}");
+        assert!(longest <= 64 * 1024);
     }
 }
