@@ -1,6 +1,8 @@
 //! A chunk's definitions or events, one after the other.
 
-use heapwire_core::{Chunk, ChunkError, ChunkKind, Decoder, Definitions, Event, Shape, Tables};
+use heapwire_core::{
+    Chunk, ChunkError, ChunkKind, Decoder, Definitions, Event, EventKind, Shape, Tables,
+};
 
 use super::Item;
 use crate::error::Result;
@@ -26,54 +28,82 @@ impl EventDecoder {
     /// # Errors
     /// When the chunk holds no events or is compressed, or at the first event that cannot be decoded;
     /// those before it were handed over.
-    pub fn decode(&mut self, chunk: &Chunk<'_>, sink: impl FnMut(Event)) -> Result<(), ChunkError> {
-        match chunk.header.model.shape {
-            Shape::DENSE => {
-                let tables = self.dense.get_or_insert_with(DenseDecoding::new);
-                Decoder::new(chunk, tables)?.decode_all(sink)
-            }
-            Shape::FAST => {
-                let tables = self.fast.get_or_insert_with(FastDecoding::new);
-                Decoder::new(chunk, tables)?.decode_all(sink)
-            }
-            _ => self.other.decode_events(chunk, sink),
-        }
+    pub fn decode(
+        &mut self,
+        chunk: &Chunk<'_>,
+        mut sink: impl FnMut(Event),
+    ) -> Result<(), ChunkError> {
+        self.decode_blocks(chunk, &mut |events| events.iter().copied().for_each(&mut sink))
     }
 }
 
 /// What decodes events, and keeps its tables from chunk to chunk.
 pub(crate) trait DecodeEvents {
-    fn decode_events(
+    /// Decodes an uncompressed chunk of events and hands them out some at a time. The sink has no type of
+    /// its own, so that the decoder, which is large, is compiled once.
+    fn decode_blocks(
         &mut self,
         chunk: &Chunk<'_>,
-        sink: impl FnMut(Event),
+        sink: &mut dyn FnMut(&[Event]),
     ) -> Result<(), ChunkError>;
 }
 
 impl DecodeEvents for EventDecoder {
-    fn decode_events(
+    fn decode_blocks(
         &mut self,
         chunk: &Chunk<'_>,
-        sink: impl FnMut(Event),
+        sink: &mut dyn FnMut(&[Event]),
     ) -> Result<(), ChunkError> {
-        self.decode(chunk, sink)
+        match chunk.header.model.shape {
+            Shape::DENSE => {
+                let tables = self.dense.get_or_insert_with(DenseDecoding::new);
+                decode_blocks(Decoder::new(chunk, tables)?, sink)
+            }
+            Shape::FAST => {
+                let tables = self.fast.get_or_insert_with(FastDecoding::new);
+                decode_blocks(Decoder::new(chunk, tables)?, sink)
+            }
+            _ => self.other.decode_blocks(chunk, sink),
+        }
     }
 }
 
 /// Tables that are kept as long as the shape does not change.
 impl DecodeEvents for Option<HeapTables> {
-    fn decode_events(
+    fn decode_blocks(
         &mut self,
         chunk: &Chunk<'_>,
-        sink: impl FnMut(Event),
+        sink: &mut dyn FnMut(&[Event]),
     ) -> Result<(), ChunkError> {
         let shape = chunk.header.model.shape;
         let tables = match self {
             Some(tables) if tables.shape() == shape => tables,
             other => other.insert(HeapTables::for_decoding(shape)),
         };
-        Decoder::new(chunk, tables)?.decode_all(sink)
+        decode_blocks(Decoder::new(chunk, tables)?, sink)
     }
+}
+
+/// Events that are handed out together: few enough for a processor's first cache.
+const BLOCK: usize = 128;
+
+fn decode_blocks<T: Tables>(
+    decoder: Decoder<'_, T>,
+    sink: &mut dyn FnMut(&[Event]),
+) -> Result<(), ChunkError> {
+    let kind = EventKind::Mark { mark: 0 };
+    let mut block = [Event { time: 0, thread: 0, kind }; BLOCK];
+    let mut len = 0;
+    let decoded = decoder.decode_all(|event| {
+        block[len] = event;
+        len += 1;
+        if len == BLOCK {
+            sink(&block);
+            len = 0;
+        }
+    });
+    sink(&block[..len]);
+    decoded
 }
 
 /// Decodes an uncompressed chunk and hands out what is in it. The inner error is the chunk's, the outer
@@ -87,9 +117,10 @@ pub(crate) fn for_each_item(
         ChunkKind::Definitions => for_each_definition(chunk, each),
         ChunkKind::Events => {
             let mut failure = None;
-            let decoded = decoder.decode_events(chunk, |event| {
+            let decoded = decoder.decode_blocks(chunk, &mut |events| {
                 if failure.is_none() {
-                    failure = each(Item::Event(event)).err();
+                    let mut events = events.iter();
+                    failure = events.try_for_each(|event| each(Item::Event(*event))).err();
                 }
             });
             failure.map_or(Ok(decoded), Err)
