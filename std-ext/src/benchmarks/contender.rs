@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::data::{Content, Data};
 use super::json::JsonForm;
-use crate::config::{IntegratedConfig, OutputFormat, ParserConfig};
+use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::facade::{BinaryDataParser, IntegratedBinaryExporter};
 use crate::io::capture_reader::{Completeness, Damage};
@@ -48,8 +48,7 @@ impl Contender<'_> {
         match self {
             Self::Heapwire(config, content) => {
                 // Streams that a capture has side by side have to be merged first.
-                let at_once = !chunks.has_several_streams()
-                    && config.output_format != OutputFormat::MessagePack;
+                let at_once = !chunks.has_several_streams();
                 let parallel = config.parallel.clone();
                 let config = ParserConfig { parallel, ..ParserConfig::default() };
                 match (at_once, content) {

@@ -50,6 +50,8 @@ mod json;
 mod line;
 mod results;
 mod runner;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 pub use crate::measure::Timing;
