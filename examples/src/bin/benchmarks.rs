@@ -4,6 +4,8 @@
 //! heapwire import trace.txt.zst -o trace.hwcap
 //! cargo run --release -p heapwire-examples --bin benchmarks -- trace.hwcap
 //! ```
+//!
+//! `ROUNDS` and `EVENTS` in the environment say how often, and how many events are made up.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,11 @@ use heapwire::{BinaryDataParser, ParserConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut config = BenchmarkConfig::default();
-    if let Some(rounds) = std::env::var_os("ROUNDS") {
-        config.rounds = rounds.to_string_lossy().parse()?;
+    if let Ok(rounds) = std::env::var("ROUNDS") {
+        config.rounds = rounds.parse()?;
+    }
+    if let Ok(events) = std::env::var("EVENTS") {
+        config.event_counts = vec![events.parse()?];
     }
     for path in std::env::args_os().skip(1).map(PathBuf::from) {
         config.event_counts.clear();
