@@ -15,6 +15,7 @@ use crate::trace::symbols::Symbols;
 /// What is in memory when a file was read, besides all definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Content {
     /// Every event.
     Events,

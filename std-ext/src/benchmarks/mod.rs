@@ -56,7 +56,8 @@ mod workload;
 
 pub use crate::measure::Timing;
 pub use config::{BenchmarkConfig, BenchmarkPreset, BenchmarkSource};
-pub use results::{BenchmarkResults, Comparison, ContenderResult, Content, DataResult, Machine};
+pub use data::Content;
+pub use results::{BenchmarkResults, Comparison, ContenderResult, DataResult, Machine};
 pub use runner::BenchmarkRunner;
 
 use crate::error::Result;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-pub use super::data::Content;
+use super::data::Content;
 use crate::measure::{Timing, ratio};
 
 /// What was measured.
