@@ -1,6 +1,6 @@
 //! Each error, raised by a real cause: what it says, what its cause is, and what kind of error it is.
-//! A missing codec is tested where codecs are left out. That a codec itself fails is not: LZ4 and Zstd
-//! fail at nothing but memory.
+//! A missing codec is among the library's own tests, which ci/features runs without codecs. That a codec
+//! itself fails is not tested: LZ4 and Zstd fail at nothing but memory.
 
 use std::error::Error;
 use std::fs;

@@ -4,6 +4,8 @@
 //! heapwire import trace.txt.zst -o trace.hwcap
 //! cargo run --release -p heapwire-examples --bin benchmarks -- trace.hwcap
 //! ```
+//!
+//! `ROUNDS` and `EVENTS` in the environment say how often, and how many events are made up.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,11 @@ use heapwire::{BinaryDataParser, ParserConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut config = BenchmarkConfig::default();
-    if let Some(rounds) = std::env::var_os("ROUNDS") {
-        config.rounds = rounds.to_string_lossy().parse()?;
+    if let Ok(rounds) = std::env::var("ROUNDS") {
+        config.rounds = rounds.parse()?;
+    }
+    if let Ok(events) = std::env::var("EVENTS") {
+        config.event_counts = vec![events.parse()?];
     }
     for path in std::env::args_os().skip(1).map(PathBuf::from) {
         config.event_counts.clear();
@@ -27,15 +32,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     for data in &results.data {
         println!("{}: {} events, {} records", data.name, data.events, data.records);
         for contender in data.presets.iter().chain(&data.json) {
-            print_line(contender, &data.json[0]);
+            let json = data.json.iter().find(|json| json.content == contender.content);
+            print_line(contender, json.unwrap_or(contender));
         }
     }
     for means in [&results.comparison].into_iter().chain(&results.comparison.others) {
         println!(
-            "balanced beside {}: written {:.1}x as fast, read {:.1}x as fast, {:.1}x smaller",
+            "balanced beside {}: written {:.1}x as fast (least {:.1}x), read {:.1}x as fast \
+             (least {:.1}x), {:.1}x smaller",
             means.json,
             means.avg_write_improvement,
+            means.least_write_improvement,
             means.avg_read_improvement,
+            means.least_read_improvement,
             means.avg_size_improvement
         );
     }
@@ -48,8 +57,9 @@ fn print_line(contender: &ContenderResult, json: &ContenderResult) {
     let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let mib = |bytes: Option<u64>| bytes.map_or("?".to_owned(), |bytes| (bytes >> 20).to_string());
     println!(
-        "  {:<17} {:>11} bytes  write {:>7.1} ms ({:>4.1}x) {:>4} MiB  read {:>7.1} ms ({:>4.1}x) {:>4} MiB",
+        "  {:<17} {:<8} {:>11} bytes  write {:>7.1} ms ({:>4.1}x) {:>4} MiB  read {:>7.1} ms ({:>4.1}x) {:>4} MiB",
         contender.name,
+        format!("{:?}", contender.content).to_lowercase(),
         contender.bytes,
         ms(contender.write.median),
         ms(json.write.median) / ms(contender.write.median),

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::json::{self, JsonForm};
-use super::record::{Collector, Data};
+use super::data::{Content, Data};
+use super::json::JsonForm;
 use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
 use crate::facade::{BinaryDataParser, IntegratedBinaryExporter};
@@ -12,80 +12,87 @@ use crate::io::capture_reader::{Completeness, Damage};
 use crate::pipeline::parse::{CaptureVisitor, damaged, parse_on};
 use crate::plan::ParsePlan;
 use crate::trace::Item;
-use crate::trace::merge::{Part, for_each_part};
 use crate::trace::source::Chunks;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Contender<'a> {
     /// heapwire with a configuration.
-    Heapwire(&'a IntegratedConfig, &'a Chunks),
+    Heapwire(&'a IntegratedConfig, Content),
     /// `serde_json`.
-    Json(JsonForm, &'a Data),
+    Json(JsonForm),
 }
 
 impl Contender<'_> {
-    /// Writes the data to `path`; returns the file's length in bytes.
-    pub(super) fn write(&self, path: &Path) -> Result<u64> {
+    /// What it reads.
+    pub(super) fn content(self) -> Content {
         match self {
-            Self::Heapwire(config, chunks) => {
-                let mut exporter = IntegratedBinaryExporter::new((*config).clone());
-                Ok(exporter.export(*chunks, path)?.bytes_written)
-            }
-            Self::Json(form, data) => json::write(*form, data, path),
+            Self::Heapwire(_, content) => content,
+            Self::Json(form) => form.content(),
         }
     }
 
-    /// Reads all of the file at `path`.
-    pub(super) fn read(&self, path: &Path) -> Result<Data> {
+    /// Writes what is in `chunks` to `path`; returns the file's length in bytes.
+    pub(super) fn write(self, chunks: &Chunks, path: &Path) -> Result<u64> {
         match self {
-            Self::Heapwire(config, chunks) => {
+            Self::Heapwire(config, _) => {
+                let mut exporter = IntegratedBinaryExporter::new(config.clone());
+                Ok(exporter.export(chunks, path)?.bytes_written)
+            }
+            Self::Json(form) => form.write(chunks, path),
+        }
+    }
+
+    /// Reads all of the file at `path` that was written of `chunks`.
+    pub(super) fn read(self, chunks: &Chunks, path: &Path) -> Result<Data> {
+        match self {
+            Self::Heapwire(config, content) => {
+                // Streams that a capture has side by side have to be merged first.
+                let at_once = !chunks.has_several_streams();
                 let parallel = config.parallel.clone();
                 let config = ParserConfig { parallel, ..ParserConfig::default() };
-                read_capture(config, path, chunks.has_several_streams())
+                match (at_once, content) {
+                    (true, Content::Events) => read_events(&config, path),
+                    (true, Content::Records) => read_records(config, path),
+                    (false, _) => load(config, path, content),
+                }
             }
-            Self::Json(form, data) => json::read(*form, path, data.definition_counts()),
+            Self::Json(form) => form.read(path),
         }
     }
 }
 
-/// All records in `chunks`.
-pub(super) fn data_of(chunks: &Chunks) -> Result<Data> {
-    let mut collector = Collector::default();
-    for_each_part(chunks, |part| {
-        match part {
-            Part::Definition(definition) => collector.item(&Item::Definition(definition)),
-            Part::Event(event) => collector.item(&Item::Event(event)),
-            Part::Chunk(_) => {}
-        }
-        Ok(())
-    })?;
-    Ok(collector.finish())
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(BinaryExportError::io("open", path))
 }
 
-fn read_capture(config: ParserConfig, path: &Path, has_several_streams: bool) -> Result<Data> {
-    // Streams that the capture has side by side must be merged before they are replayed.
-    if has_several_streams {
-        let trace = BinaryDataParser::new(config).parse_file(path)?.trace;
-        return data_of(trace.chunks());
-    }
-    let plan = ParsePlan::try_from(&config)?;
-    let file = File::open(path).map_err(BinaryExportError::io("open", path))?;
-    let mut collector = Collector::default();
-    let read = parse_on(plan.threads, file, &mut collector);
+fn read_events(config: &ParserConfig, path: &Path) -> Result<Data> {
+    let mut data = Data::default();
+    let read = parse_on(&ParsePlan::try_from(config)?, open(path)?, &mut data);
     match read.map_err(BinaryExportError::in_file(path))? {
-        Completeness::Complete(_) => Ok(collector.finish()),
+        Completeness::Complete(_) => Ok(data),
         Completeness::CutOff { offset } => Err(BinaryExportError::CutOff { offset }),
     }
 }
 
-impl CaptureVisitor for Collector {
+impl CaptureVisitor for Data {
     fn item(&mut self, item: Item<'_>) -> Result<()> {
-        Self::item(self, &item);
+        self.push(&item);
         Ok(())
     }
 
     fn damage(&mut self, damage: &Damage) -> Result<()> {
         Err(damaged(damage))
     }
+}
+
+fn read_records(config: ParserConfig, path: &Path) -> Result<Data> {
+    let (parser, file) = (BinaryDataParser::new(config), open(path)?);
+    let read = Data::of_records(|each| parser.for_each_entry(file, each));
+    read.map_err(BinaryExportError::in_file(path))
+}
+
+fn load(config: ParserConfig, path: &Path, content: Content) -> Result<Data> {
+    let trace = BinaryDataParser::new(config).parse_file(path)?.trace;
+    Data::of(trace.chunks(), content)
 }

@@ -1,79 +1,92 @@
-//! JSON, one value a line, by `serde_json`.
+//! JSON by `serde_json`, one value a line, without white space.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Data, JsonDefinition, Record};
+use super::array::Array;
+use super::data::{Content, Data, RecordOr, for_each_item, for_each_record};
+use super::line::Line;
 use crate::error::{BinaryExportError, Result};
 use crate::io::atomic_file::AtomicFile;
+use crate::trace::entry::for_each_entry;
+use crate::trace::record::{Moment, Naming, Reallocation, Record};
+use crate::trace::replay::Fate;
+use crate::trace::source::Chunks;
 
-/// How records are written.
+/// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JsonForm {
-    /// Objects; what is not there is left out.
+    /// An event or a definition, as an object.
     Objects,
-    /// Arrays without names of fields.
+    /// An event or a definition, as an array without names of fields.
     Arrays,
-    /// Objects that need no definition of their site: each has its call stack.
-    Stacks,
+    /// A record, as an object; the definitions come after all records.
+    Records,
 }
 
-/// A line of [`JsonForm::Objects`] or [`JsonForm::Stacks`].
-#[derive(Serialize, Deserialize)]
-struct Object<'a> {
-    id: u64,
-    address: u64,
-    size: u64,
-    allocated: u64,
-    thread: u32,
-    site: u32,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    reallocs: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    freed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    freed_by: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stack: Option<Cow<'a, [u64]>>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-/// A line of [`JsonForm::Arrays`], in the order of the record's fields.
-#[derive(Serialize, Deserialize)]
-struct Array(u64, u64, u64, u64, u32, u32, u32, Option<u64>, Option<u32>);
-
-pub(super) fn write(form: JsonForm, data: &Data, path: &Path) -> Result<u64> {
-    let file = AtomicFile::create(path).map_err(BinaryExportError::io("create", path))?;
-    let mut out = BufWriter::with_capacity(1 << 16, file);
-    let written = write_lines(form, data, &mut out).and_then(|()| {
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.commit()
-    });
-    written.map_err(BinaryExportError::io("write", path))
-}
-
-fn write_lines(form: JsonForm, data: &Data, out: &mut impl Write) -> io::Result<()> {
-    for definition in &data.definitions {
-        if form != JsonForm::Stacks || !definition.is_node() {
-            write_line(definition, out)?;
+impl JsonForm {
+    pub(super) fn content(self) -> Content {
+        match self {
+            Self::Objects | Self::Arrays => Content::Events,
+            Self::Records => Content::Records,
         }
     }
-    for record in &data.records {
-        match form {
-            JsonForm::Objects => write_line(&Object::new(record, None), out)?,
-            JsonForm::Stacks => write_line(&Object::new(record, data.stack(record.site)), out)?,
-            JsonForm::Arrays => write_line(&Array::from(*record), out)?,
+
+    /// Writes what is in `chunks`, as it is decoded; returns the file's length in bytes.
+    pub(super) fn write(self, chunks: &Chunks, path: &Path) -> Result<u64> {
+        let file = AtomicFile::create(path).map_err(BinaryExportError::io("create", path))?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        let wrote = |written: io::Result<()>| written.map_err(BinaryExportError::io("write", path));
+        match self {
+            Self::Objects => {
+                for_each_item(chunks, |item| wrote(write_line(&Line::from(item), &mut out)))?;
+            }
+            Self::Arrays => {
+                for_each_item(chunks, |item| wrote(write_line(&Array(item.into()), &mut out)))?;
+            }
+            Self::Records => {
+                let mut definitions = Vec::new();
+                for_each_record(
+                    |each| for_each_entry(chunks, each),
+                    |part| {
+                        wrote(match part {
+                            RecordOr::Record(record) => write_line(&Object(record), &mut out),
+                            RecordOr::Item(item) => write_line(&Line::from(item), &mut definitions),
+                        })
+                    },
+                )?;
+                wrote(out.write_all(b"\n").and_then(|()| out.write_all(&definitions)))?;
+            }
         }
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error);
+        file.and_then(AtomicFile::commit).map_err(BinaryExportError::io("write", path))
     }
-    Ok(())
+
+    /// Reads all of the file at `path`.
+    pub(super) fn read(self, path: &Path) -> Result<Data> {
+        // A slice is what serde_json reads fastest.
+        let text = fs::read(path).map_err(BinaryExportError::io("read", path))?;
+        self.parse(&text).map_err(|error| BinaryExportError::io("read", path)(error.into()))
+    }
+
+    fn parse(self, text: &[u8]) -> serde_json::Result<Data> {
+        let mut data = Data::default();
+        match self {
+            Self::Objects => read_lines(text, |line: Line<'_>| data.push(&line.item()))?,
+            Self::Arrays => read_lines(text, |Array(line)| data.push(&line.item()))?,
+            Self::Records => {
+                // An empty line ends the records; there are few definitions.
+                let end = text.windows(2).rposition(|two| two == b"\n\n").map_or(0, |at| at + 1);
+                let (records, definitions) = text.split_at(end);
+                read_lines(records, |Object(record)| data.records.push(record))?;
+                read_lines(definitions, |line: Line<'_>| data.push(&line.item()))?;
+            }
+        }
+        Ok(data)
+    }
 }
 
 fn write_line(line: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
@@ -81,69 +94,35 @@ fn write_line(line: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Reads what was written of a trace with so many definitions that are no nodes, and so many nodes.
-pub(super) fn read(form: JsonForm, path: &Path, [others, nodes]: [usize; 2]) -> Result<Data> {
-    // A slice is what serde_json reads fastest.
-    let text = fs::read(path).map_err(BinaryExportError::io("read", path))?;
-    let definitions = if form == JsonForm::Stacks { others } else { others + nodes };
-    read_lines(form, &text, definitions)
-        .map_err(|error| BinaryExportError::io("read", path)(error.into()))
+fn read_lines<'a, T: Deserialize<'a>>(
+    text: &'a [u8],
+    mut each: impl FnMut(T),
+) -> serde_json::Result<()> {
+    for line in serde_json::Deserializer::from_slice(text).into_iter() {
+        each(line?);
+    }
+    Ok(())
 }
 
-fn read_lines(form: JsonForm, text: &[u8], definitions: usize) -> serde_json::Result<Data> {
-    let mut data = Data::default();
-    let mut stream = serde_json::Deserializer::from_slice(text);
-    for _ in 0..definitions {
-        data.definitions.push(JsonDefinition::deserialize(&mut stream)?.into_owned());
-    }
-    match form {
-        JsonForm::Objects => {
-            for line in stream.into_iter::<Object<'_>>() {
-                data.records.push(line?.record());
-            }
-        }
-        JsonForm::Stacks => {
-            for line in stream.into_iter::<Object<'_>>() {
-                let line = line?;
-                data.records.push(line.record());
-                data.read_stacks.push(line.stack.unwrap_or_default().into_owned());
-            }
-        }
-        JsonForm::Arrays => {
-            for line in stream.into_iter::<Array>() {
-                data.records.push(line?.into());
-            }
-        }
-    }
-    Ok(data)
-}
+/// A record.
+#[derive(Serialize, Deserialize)]
+struct Object(#[serde(with = "RecordObject")] Record);
 
-impl<'a> Object<'a> {
-    fn new(record: &Record, stack: Option<&'a [u64]>) -> Self {
-        let Record { id, address, size, allocated, thread, site, reallocs, freed, freed_by } =
-            *record;
-        let stack = stack.map(Cow::Borrowed);
-        Self { id, address, size, allocated, thread, site, reallocs, freed, freed_by, stack }
-    }
-
-    fn record(&self) -> Record {
-        let Self { id, address, size, allocated, thread, site, reallocs, freed, freed_by, .. } =
-            *self;
-        Record { id, address, size, allocated, thread, site, reallocs, freed, freed_by }
-    }
-}
-
-impl From<Record> for Array {
-    fn from(record: Record) -> Self {
-        let Record { id, address, size, allocated, thread, site, reallocs, freed, freed_by } =
-            record;
-        Self(id, address, size, allocated, thread, site, reallocs, freed, freed_by)
-    }
-}
-
-impl From<Array> for Record {
-    fn from(array: Array) -> Self {
-        let Array(id, address, size, allocated, thread, site, reallocs, freed, freed_by) = array;
-        Self { id, address, size, allocated, thread, site, reallocs, freed, freed_by }
-    }
+/// A record without the fields that it does not have.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Record")]
+struct RecordObject {
+    id: u64,
+    address: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allocated: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reallocations: Vec<Reallocation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    namings: Vec<Naming>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    freed: Option<Moment>,
+    fate: Fate,
 }

@@ -2,28 +2,34 @@
 //! data or your own.
 //!
 //! Compared is what a program does that has recorded its heap and wants a file, or has a file and wants
-//! records:
+//! what it recorded. Both sides start from the same and end with the same:
 //!
-//! - **Write**: from what the tracker has in memory to a file in its place, written through to the disk.
-//!   For heapwire that is [`IntegratedBinaryExporter::export`](crate::IntegratedBinaryExporter::export) of
-//!   a preset, reading back included where the preset does so. For JSON the records are in memory already:
-//!   making them out of events costs it nothing.
-//! - **Read**: from a file to all records and definitions in memory, the same type for both.
+//! - **Write**: from the chunks that a tracker has in memory to a file in its place, written through to
+//!   the disk. For heapwire that is
+//!   [`IntegratedBinaryExporter::export`](crate::IntegratedBinaryExporter::export) of a preset, reading
+//!   back included where the preset does so. JSON is written as the chunks are decoded.
+//! - **Read**: from a file to all definitions and a vector of events or of records in memory, on as many
+//!   threads as the preset says.
 //!
-//! A record is one allocation's whole life. `serde_json` writes one a line, without white space, in each
-//! of three forms:
+//! `serde_json` writes one value a line, without white space, in each of three forms:
 //!
-//! - `json`, which heapwire is compared with: an object, without the fields that a record does not have.
-//!   Call stacks are definitions, one node a line, before the records.
+//! - `json`, which heapwire is compared with: an object for each event and definition.
 //!   ```json
-//!   {"id":3,"address":94305632,"size":64,"allocated":1712,"thread":1,"site":25,"freed":1718}
+//!   {"Alloc":{"time":1712,"thread":1,"address":94305632,"size":64,"site":25}}
+//!   {"Free":{"time":1718,"thread":1,"address":94305632}}
 //!   ```
-//! - `json_arrays`, as compact as JSON gets: the same without names of fields.
+//! - `json_arrays`, as compact as JSON gets: the same without names, the first number says what it is.
 //!   ```json
-//!   [3,94305632,64,1712,1,25,0,1718,null]
+//!   [0,1712,1,94305632,64,25]
+//!   [1,1718,1,94305632]
 //!   ```
-//! - `json_with_stacks`, records that stand alone, as most tools write them: the object, with the addresses
-//!   of its call stack.
+//! - `json_records`: an object for each [`Record`](crate::trace::record::Record), one allocation's whole
+//!   life, without what it does not have. Beside it, heapwire's file is the same as ever, and records are
+//!   made of its events as they are read.
+//!   ```json
+//!   {"id":3,"address":94305632,"size":64,"allocated":{"event":6,"time":1712,"thread":1,"site":25},
+//!    "freed":{"event":9,"time":1718,"thread":1,"site":0},"fate":"freed"}
+//!   ```
 //!
 //! What is read is compared with what was written. Times are of several rounds in turn. Memory is what the
 //! process had resident beyond what it had before, where the system tells.
@@ -36,16 +42,21 @@
 //! # Ok::<(), heapwire::BinaryExportError>(())
 //! ```
 
+mod array;
 mod config;
 mod contender;
+mod data;
 mod json;
-mod record;
+mod line;
 mod results;
 mod runner;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 pub use crate::measure::Timing;
 pub use config::{BenchmarkConfig, BenchmarkPreset, BenchmarkSource};
+pub use data::Content;
 pub use results::{BenchmarkResults, Comparison, ContenderResult, DataResult, Machine};
 pub use runner::BenchmarkRunner;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::data::Content;
 use crate::measure::{Timing, ratio};
 
 /// What was measured.
@@ -42,11 +43,11 @@ pub struct DataResult {
     pub name: String,
     /// Events in it.
     pub events: u64,
-    /// Allocations in it, each one record.
+    /// Records that they make: mostly one an allocation.
     pub records: u64,
-    /// heapwire, one entry for each preset.
+    /// heapwire: one entry for each preset, read into events; then one for each, read into records.
     pub presets: Vec<ContenderResult>,
-    /// JSON in its three forms: `json`, `json_arrays`, `json_with_stacks`.
+    /// JSON in its three forms: `json`, `json_arrays`, `json_records`.
     pub json: Vec<ContenderResult>,
 }
 
@@ -56,21 +57,23 @@ pub struct DataResult {
 pub struct ContenderResult {
     /// Which.
     pub name: String,
+    /// What it is read into.
+    pub content: Content,
     /// The file's length in bytes.
     pub bytes: u64,
-    /// From memory to the file in its place.
+    /// From the tracker's chunks to the file in its place.
     pub write: Timing,
-    /// From the file to records in memory.
+    /// From the file to events or records in memory.
     pub read: Timing,
     /// The most bytes resident while it was written, beyond those before; if the system tells.
     pub write_memory: Option<u64>,
-    /// The most bytes resident while it was read, beyond those before, the records included; if the
-    /// system tells.
+    /// The most bytes resident while it was read, beyond those before, what was read included; if
+    /// the system tells.
     pub read_memory: Option<u64>,
 }
 
-/// How many times better the first preset is than JSON: geometric means over all data, of ratios of
-/// medians. More than 1 is better.
+/// How many times better the first preset is than JSON that is read into the same: geometric means over
+/// all data, of ratios of medians unless it says otherwise. More than 1 is better.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -82,6 +85,10 @@ pub struct Comparison {
     pub avg_write_improvement: f64,
     /// How many times as fast it is read.
     pub avg_read_improvement: f64,
+    /// How many times as fast it is written, by the least times.
+    pub least_write_improvement: f64,
+    /// How many times as fast it is read, by the least times.
+    pub least_read_improvement: f64,
     /// How many times smaller the file is.
     pub avg_size_improvement: f64,
     /// The same beside the other forms of JSON.
@@ -99,7 +106,11 @@ impl Comparison {
     /// Beside one of the forms.
     fn with(data: &[DataResult], form: usize) -> Self {
         let mean = |of: fn(&ContenderResult, &ContenderResult) -> f64| {
-            let one = |data: &DataResult| Some(of(data.presets.first()?, data.json.get(form)?));
+            let one = |data: &DataResult| {
+                let json = data.json.get(form)?;
+                let ours = data.presets.iter().find(|ours| ours.content == json.content)?;
+                Some(of(ours, json))
+            };
             geometric_mean(data.iter().filter_map(one))
         };
         let write = mean(|ours, json| ratio(json.write.median, ours.write.median));
@@ -110,6 +121,8 @@ impl Comparison {
             avg_speed_improvement: (write * read).sqrt(),
             avg_write_improvement: write,
             avg_read_improvement: read,
+            least_write_improvement: mean(|ours, json| ratio(json.write.least, ours.write.least)),
+            least_read_improvement: mean(|ours, json| ratio(json.read.least, ours.read.least)),
             avg_size_improvement: mean(|ours, json| json.bytes as f64 / ours.bytes as f64),
             others: Vec::new(),
         }

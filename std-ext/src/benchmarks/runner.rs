@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::config::{BenchmarkConfig, BenchmarkSource};
-use super::contender::{Contender, data_of};
+use super::contender::Contender;
+use super::data::{Content, Data};
 use super::json::JsonForm;
 use super::results::{BenchmarkResults, Comparison, ContenderResult, DataResult, Machine};
 use super::workload;
@@ -14,14 +15,14 @@ use crate::measure::{Timing, peak_memory, timed};
 use crate::plan::CapturePlan;
 use crate::trace::source::Chunks;
 
-/// The most events that are made up: their records take 80 bytes of memory each.
+/// The most events that are made up: read, they take 48 bytes of memory each, and records more.
 const MAX_EVENTS: u64 = 100_000_000;
 
 /// What heapwire is compared with: the first above all.
 const JSON_FORMS: [(&str, JsonForm); 3] = [
     ("json", JsonForm::Objects),
     ("json_arrays", JsonForm::Arrays),
-    ("json_with_stacks", JsonForm::Stacks),
+    ("json_records", JsonForm::Records),
 ];
 
 /// Measures what its configuration says.
@@ -98,8 +99,6 @@ impl BenchmarkRunner {
     }
 
     fn run(&self, name: &str, chunks: &Chunks) -> Result<DataResult> {
-        let mut data = data_of(chunks)?;
-        data.look_up_stacks();
         let mut folder = tempfile::Builder::new();
         folder.prefix("heapwire-benchmark-");
         let folder = match &self.config.folder {
@@ -112,20 +111,27 @@ impl BenchmarkRunner {
         };
         let path = |number: usize| folder.path().join(number.to_string());
         let mut measured: Vec<Measured<'_>> = Vec::new();
-        for preset in &self.config.presets {
-            let contender = Contender::Heapwire(&preset.config, chunks);
-            measured.push(Measured::new(&preset.name, contender, path(measured.len())));
+        for content in [Content::Events, Content::Records] {
+            for preset in &self.config.presets {
+                let contender = Contender::Heapwire(&preset.config, content);
+                measured.push(Measured::new(&preset.name, contender, chunks, path(measured.len())));
+            }
         }
         for (name, form) in JSON_FORMS {
-            let contender = Contender::Json(form, &data);
-            measured.push(Measured::new(name, contender, path(measured.len())));
+            let contender = Contender::Json(form);
+            measured.push(Measured::new(name, contender, chunks, path(measured.len())));
         }
-        for measured in &mut measured {
-            let read = measured.warm_up()?;
-            if !data.is_same(&read) {
-                let what = format!("{} read other records than were written", measured.name);
-                let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
-                return Err(BinaryExportError::stream("benchmark")(source));
+        let mut records = 0;
+        for content in [Content::Events, Content::Records] {
+            let data = Data::of(chunks, content)?;
+            records += data.records.len() as u64;
+            let same = |measured: &&mut Measured<'_>| measured.contender.content() == content;
+            for measured in measured.iter_mut().filter(same) {
+                if measured.warm_up()? != data {
+                    let what = format!("{} read something else than was written", measured.name);
+                    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+                    return Err(BinaryExportError::stream("benchmark")(source));
+                }
             }
         }
         for _ in 0..self.config.rounds {
@@ -133,11 +139,11 @@ impl BenchmarkRunner {
             measured.iter_mut().try_for_each(Measured::read)?;
         }
         let mut results: Vec<_> = measured.iter().map(Measured::result).collect();
-        let json = results.split_off(self.config.presets.len());
+        let json = results.split_off(2 * self.config.presets.len());
         Ok(DataResult {
             name: name.to_owned(),
             events: chunks.event_count(),
-            records: data.records.len() as u64,
+            records,
             presets: results,
             json,
         })
@@ -148,6 +154,7 @@ impl BenchmarkRunner {
 struct Measured<'a> {
     name: &'a str,
     contender: Contender<'a>,
+    chunks: &'a Chunks,
     path: PathBuf,
     bytes: u64,
     memory: [Option<u64>; 2],
@@ -156,28 +163,29 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    fn new(name: &'a str, contender: Contender<'a>, path: PathBuf) -> Self {
+    fn new(name: &'a str, contender: Contender<'a>, chunks: &'a Chunks, path: PathBuf) -> Self {
         let (bytes, memory) = (0, [None; 2]);
-        Self { name, contender, path, bytes, memory, writes: Vec::new(), reads: Vec::new() }
+        let (writes, reads) = (Vec::new(), Vec::new());
+        Self { name, contender, chunks, path, bytes, memory, writes, reads }
     }
 
     /// A first time, without taking it, but the memory. Returns what was read.
-    fn warm_up(&mut self) -> Result<super::record::Data> {
-        let (write_memory, bytes) = peak_memory(|| self.contender.write(&self.path))?;
-        let (read_memory, data) = peak_memory(|| self.contender.read(&self.path))?;
+    fn warm_up(&mut self) -> Result<Data> {
+        let (write_memory, bytes) = peak_memory(|| self.contender.write(self.chunks, &self.path))?;
+        let (read_memory, data) = peak_memory(|| self.contender.read(self.chunks, &self.path))?;
         (self.bytes, self.memory) = (bytes, [write_memory, read_memory]);
         Ok(data)
     }
 
     fn write(&mut self) -> Result<()> {
-        let (time, _) = timed(|| self.contender.write(&self.path))?;
+        let (time, _) = timed(|| self.contender.write(self.chunks, &self.path))?;
         self.writes.push(time);
         Ok(())
     }
 
     fn read(&mut self) -> Result<()> {
         // What was read is given back behind the clock.
-        let (time, _) = timed(|| self.contender.read(&self.path))?;
+        let (time, _) = timed(|| self.contender.read(self.chunks, &self.path))?;
         self.reads.push(time);
         Ok(())
     }
@@ -186,6 +194,7 @@ impl<'a> Measured<'a> {
         let [write_memory, read_memory] = self.memory;
         ContenderResult {
             name: self.name.to_owned(),
+            content: self.contender.content(),
             bytes: self.bytes,
             write: Timing::of(&self.writes),
             read: Timing::of(&self.reads),

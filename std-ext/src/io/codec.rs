@@ -460,3 +460,61 @@ impl Decompressor {
         if written == Some(len) { Ok(()) } else { Err(BAD_CODE) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heapwire_core::{ModelSpec, crc32, emit_chunk};
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::io::envelope::open;
+
+    /// A chunk that says that it is packed so.
+    fn packed(codec: Codec) -> Vec<u8> {
+        let header = ChunkHeader {
+            kind: ChunkKind::Events,
+            layout: Layout::Rows,
+            codec,
+            events: 1,
+            stream: 0,
+            epoch: 0,
+            sequence: 0,
+            time: 0,
+            first_event: 0,
+            losses: Default::default(),
+            totals: Default::default(),
+            model: ModelSpec::DESKTOP,
+        };
+        let mut bytes = vec![0; 300];
+        let len = emit_chunk(&mut bytes, &header, b"\x09packed", crc32).unwrap();
+        bytes.truncate(len);
+        bytes
+    }
+
+    /// Runs in ci/features without codecs, too.
+    #[test]
+    fn what_needs_a_codec_that_is_not_there_says_which() {
+        for (codec, frame, name, feature, is_there) in [
+            (Codec::Lz4, b"\x04\x22\x4d\x18", "LZ4", "lz4", cfg!(feature = "lz4")),
+            (Codec::Zstd, b"\x28\xb5\x2f\xfd", "Zstd", "zstd", cfg!(feature = "zstd")),
+        ] {
+            let bytes = packed(codec);
+            let chunk = Chunk::parse(&bytes, crc32).unwrap();
+            let of_a_chunk = Decompressor::new().unpack(chunk).err();
+            let of_a_frame = open(&frame[..]).err();
+            for error in [of_a_chunk, of_a_frame] {
+                let is_missing = matches!(
+                    &error,
+                    Some(BinaryExportError::MissingFeature { codec, feature: missing })
+                        if (*codec, *missing) == (name, feature)
+                );
+                assert_eq!(is_missing, !is_there, "{error:?}");
+                if let Some(error) = error.filter(|_| is_missing) {
+                    assert_eq!(error.kind(), ErrorKind::Caller);
+                    let message = error.to_string();
+                    assert!(message.contains(name) && message.contains(feature), "{message}");
+                }
+            }
+        }
+    }
+}

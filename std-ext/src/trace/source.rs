@@ -180,7 +180,6 @@ impl Chunks {
     }
 
     /// All chunks as they are stored.
-    #[cfg(feature = "parallel")]
     pub(crate) fn stored(&self) -> &[Arc<[u8]>] {
         &self.stored
     }

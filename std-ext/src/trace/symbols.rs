@@ -39,7 +39,7 @@ pub struct RegionInfo {
 ///
 /// Every text in here came from whoever recorded: pass it through [`escaped`] before it reaches a
 /// terminal. [`SiteName`] does so by itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
     session: Option<SessionInfo>,
     nodes: FxHashMap<u32, Node>,
