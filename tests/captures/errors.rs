@@ -102,7 +102,7 @@ fn the_systems_refusals_name_the_file_and_the_cause() {
     let error = parser.parse_file(&path).expect_err("no file");
     assert_eq!(error.to_string(), format!("cannot open {path:?}"));
     let error = parser.parse_file(folder.path()).expect_err("a folder");
-    assert_eq!(error.to_string(), format!("cannot read the capture {:?}", folder.path()));
+    assert_eq!(error.to_string(), format!("cannot read the input {:?}", folder.path()));
     assert!(validate_binary_file(&path).is_err() && validate_binary_file(folder.path()).is_err());
 }
 

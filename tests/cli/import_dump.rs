@@ -131,7 +131,9 @@ fn options_do_what_they_say() {
         (size("--compression none"), size("--compression lz4"), size("--compression zstd"));
     assert!(zstd < lz4 && lz4 < none, "{zstd} {lz4} {none}");
     assert_eq!(size(""), zstd);
-    assert_eq!(size("--level 3"), zstd);
+    // A level that was asked for is used; otherwise samples of each chunk choose up to that of the default.
+    let fixed = size("--level 3");
+    assert!(fixed.abs_diff(zstd) < zstd / 50, "{fixed} {zstd}");
     assert!(size("--level 19") < zstd);
     assert_eq!(size("--chunk-size 256K"), zstd);
     assert!(size("--chunk-size 4K") > zstd);

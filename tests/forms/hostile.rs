@@ -144,7 +144,7 @@ fn a_newer_version_is_refused_by_its_number() {
     let at = newer.windows(8).position(|bytes| bytes == b"version\x01").unwrap();
     newer[at + 7] = 2;
     assert!(refused(&newer).ends_with("it is of version 2, expected at most 1"));
-    assert!(validate(&newer[..]).is_err());
+    assert!(!validate(&newer[..]).unwrap().is_valid);
 }
 
 #[test]

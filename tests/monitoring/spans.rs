@@ -100,7 +100,6 @@ fn monitored(mut config: IntegratedConfig) -> IntegratedBinaryExporter {
 fn each_stage_of_an_export_has_spans_within_one() {
     let (folder, tracker) = (Folder::new(), tracker());
     for config in configs() {
-        let is_parallel = config.parallel.is_some();
         let mut written = 0;
         let spans = Collector::of(|| {
             let result = monitored(config).export(&tracker, folder.path()).unwrap();
@@ -116,7 +115,7 @@ fn each_stage_of_an_export_has_spans_within_one() {
         let stages = stages(&spans);
         assert_eq!((stages["collection"], stages["validation"]), (1, 1));
         assert!(stages["processing"] >= 1 && stages["compression"] > 3 && stages["writing"] > 1);
-        assert_eq!(stages.contains_key("decoding"), is_parallel, "{stages:?}");
+        assert!(!stages.contains_key("decoding"), "reading back decodes nothing: {stages:?}");
     }
 }
 

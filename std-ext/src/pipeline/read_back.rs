@@ -57,7 +57,7 @@ pub(crate) fn read_back(input: impl Read, exported: &Exported, watch: &mut Watch
         return Err(BinaryExportError::stream("read back what was written")(source));
     }
     watch.meter().end(begun);
-    Ok(())
+    watch.complete(exported.bytes_written, events)
 }
 
 #[cfg(test)]
