@@ -8,7 +8,8 @@ use crate::config::{
     OutputFormat, ParallelConfig, ParserConfig,
 };
 use crate::error::{BinaryExportError, Result};
-use crate::io::codec::{Compression, Compressor};
+use crate::io::codec::Compression;
+use crate::io::compressor::Compressor;
 use crate::tables::shape_for_chunk;
 use crate::trace::limits::Limits;
 

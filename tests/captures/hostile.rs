@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use heapwire::io::capture_reader::Damage;
 use heapwire::io::capture_writer::CaptureWriter;
-use heapwire::io::codec::{Compression, Compressor};
+use heapwire::io::codec::Compression;
+use heapwire::io::compressor::Compressor;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
 use heapwire::tables::HeapTables;
 use heapwire::trace::Item;

@@ -6,6 +6,7 @@ pub mod capture_reader;
 pub mod capture_writer;
 pub mod codec;
 pub(crate) mod codec_memory;
+pub mod compressor;
 pub(crate) mod digest;
 pub mod envelope;
 pub mod index;

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::codec::{Compression, Packed};
+use super::codec::Compression;
+use super::compressor::Packed;
 use crate::error::Result;
 
 /// Levels that are tried below a configured one: the steps between which it gets slower by a half or
@@ -323,7 +324,8 @@ mod tests {
             totals: Default::default(),
             model: heapwire_core::ModelSpec::DESKTOP,
         };
-        let mut compressor = super::super::codec::Compressor::choosing(Compression::None).unwrap();
+        let mut compressor =
+            super::super::compressor::Compressor::choosing(Compression::None).unwrap();
         for _ in 0..3 {
             report.count(&compressor.pack(&header, &payload).unwrap());
         }

@@ -5,7 +5,7 @@ use heapwire_core::{
 };
 
 use crate::error::{BinaryExportError, Result};
-use crate::io::codec::{Compressor, Packed};
+use crate::io::compressor::{Compressor, Packed};
 use crate::monitoring::{Meter, Stage};
 use crate::plan::CapturePlan;
 use crate::tables::{DenseEncoding, FastEncoding, HeapTables};

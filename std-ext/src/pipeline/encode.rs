@@ -15,7 +15,7 @@ use super::batch::BatchEncoder;
 use super::ordered::{Ordered, Work};
 use super::output::{Output, Written};
 use crate::error::{BinaryExportError, Result};
-use crate::io::codec::{Compressor, Packed};
+use crate::io::compressor::{Compressor, Packed};
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::{CapturePlan, MemoryPlan};

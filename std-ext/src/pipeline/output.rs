@@ -6,7 +6,7 @@ use heapwire_core::{ChunkHeader, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_writer::CaptureWriter;
-use crate::io::codec::Packed;
+use crate::io::compressor::Packed;
 use crate::io::digest::Digest;
 use crate::io::selection::CompressionReport;
 use crate::plan::CapturePlan;

@@ -7,7 +7,8 @@ use heapwire::heapwire_core::{
 };
 use heapwire::io::capture_reader::{CaptureReader, Damage, Part};
 use heapwire::io::capture_writer::CaptureWriter;
-use heapwire::io::codec::{Compression, Compressor, Decompressor};
+use heapwire::io::codec::{Compression, Decompressor};
+use heapwire::io::compressor::Compressor;
 use heapwire::pipeline::encode::TraceEncoder;
 use heapwire::pipeline::parse::{CaptureVisitor, parse_on};
 use heapwire::plan::CapturePlan;

@@ -1,0 +1,219 @@
+//! What makes chunks smaller.
+
+use heapwire_core::{COLUMN_COUNT, ChunkHeader, Codec};
+
+#[cfg(any(feature = "zstd", feature = "lz4"))]
+use super::codec::codec_error;
+use super::codec::{Compression, available, has_lanes, take_len};
+use super::selection::{Choice, candidates, choose};
+use super::varints::put;
+use crate::error::Result;
+
+/// A chunk ready to be written: its header says how the payload is compressed.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// What the chunk says about itself.
+    pub header: ChunkHeader,
+    /// Its payload as stored.
+    pub payload: Vec<u8>,
+    /// Bytes of the payload before compression.
+    pub uncompressed: usize,
+    /// And its CRC-32.
+    pub checksum: u32,
+    /// What it is compressed with, and why.
+    pub choice: Choice,
+}
+
+/// Compresses chunk after chunk with the same contexts.
+pub struct Compressor {
+    aim: Compression,
+    /// What is in use.
+    compression: Compression,
+    /// What samples decide between, the cheapest first; empty when nothing is to be decided.
+    candidates: Vec<Compression>,
+    #[cfg(feature = "zstd")]
+    zstd: zstd::bulk::Compressor<'static>,
+    #[cfg(feature = "zstd")]
+    zstd_level: i32,
+    /// What a lane became.
+    scratch: Vec<u8>,
+    /// What all lanes became.
+    stored: Vec<u8>,
+}
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compressor").field("compression", &self.compression).finish_non_exhaustive()
+    }
+}
+
+impl Compressor {
+    /// A compressor of this kind.
+    ///
+    /// # Errors
+    /// When the codec was not compiled in, or refuses the level.
+    pub fn new(compression: Compression) -> Result<Self> {
+        available(compression.codec())?;
+        Ok(Self {
+            aim: compression,
+            compression,
+            candidates: Vec::new(),
+            #[cfg(feature = "zstd")]
+            zstd: new_zstd(zstd_level(compression))?,
+            #[cfg(feature = "zstd")]
+            zstd_level: zstd_level(compression),
+            scratch: Vec::new(),
+            stored: Vec::new(),
+        })
+    }
+
+    /// A compressor that chooses for each chunk, by samples of it, something that costs no more than
+    /// `aim`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn choosing(aim: Compression) -> Result<Self> {
+        Ok(Self { candidates: candidates(aim), ..Self::new(aim)? })
+    }
+
+    /// Compresses the payload of a chunk that is not compressed yet.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub fn pack(&mut self, header: &ChunkHeader, payload: &[u8]) -> Result<Packed> {
+        let lanes = lanes(header, payload);
+        let whole = [payload];
+        let parts = lanes.as_ref().map_or(&whole[..], |lanes| &lanes[..]);
+        let candidates = std::mem::take(&mut self.candidates);
+        let choice = choose(self.aim, &candidates, parts, |compression, sample| {
+            self.set(compression)?;
+            Ok(self.compress(sample)?.map_or(sample.len(), |()| self.scratch.len()))
+        });
+        self.candidates = candidates;
+        let choice = choice?;
+        self.set(choice.compression)?;
+        let codec = choice.compression.codec();
+        let packed = match (codec, lanes) {
+            (Codec::None, _) => None,
+            (_, Some(lanes)) => Some(self.pack_lanes(&lanes)?),
+            (_, None) => self.compress(payload)?.map(|()| {
+                let mut packed = Vec::with_capacity(self.scratch.len() + 4);
+                put(&mut packed, payload.len() as u64);
+                packed.extend_from_slice(&self.scratch);
+                packed
+            }),
+        };
+        let (uncompressed, checksum) = (payload.len(), crc32fast::hash(payload));
+        Ok(match packed.filter(|packed| choice.pays(uncompressed, packed.len())) {
+            Some(payload) => {
+                let header = ChunkHeader { codec, ..*header };
+                Packed { header, payload, uncompressed, checksum, choice }
+            }
+            None => Packed {
+                header: *header,
+                payload: payload.to_vec(),
+                uncompressed,
+                checksum,
+                choice: choice.stored(),
+            },
+        })
+    }
+
+    /// Uses this from now on: the aim, or something cheaper.
+    fn set(&mut self, compression: Compression) -> Result<()> {
+        #[cfg(feature = "zstd")]
+        if let Compression::Zstd { level } = compression
+            && self.zstd_level != level
+        {
+            let parameter = zstd::zstd_safe::CParameter::CompressionLevel(level);
+            let set = self.zstd.set_parameter(parameter);
+            set.map_err(|error| codec_error("compress", "Zstd", error))?;
+            self.zstd_level = level;
+        }
+        self.compression = compression;
+        Ok(())
+    }
+
+    fn pack_lanes(&mut self, lanes: &[&[u8]; COLUMN_COUNT]) -> Result<Vec<u8>> {
+        let mut table = Vec::with_capacity(COLUMN_COUNT * 6);
+        self.stored.clear();
+        self.stored.reserve_exact(lanes.iter().map(|lane| lane.len()).sum());
+        for lane in lanes {
+            let smaller = self.compress(lane)?.is_some();
+            let bytes = if smaller { &self.scratch } else { *lane };
+            put(&mut table, lane.len() as u64);
+            put(&mut table, bytes.len() as u64);
+            self.stored.extend_from_slice(bytes);
+        }
+        table.reserve_exact(self.stored.len());
+        table.extend_from_slice(&self.stored);
+        Ok(table)
+    }
+
+    /// Compresses into `scratch`; `None` when the result is not smaller.
+    fn compress(&mut self, bytes: &[u8]) -> Result<Option<()>> {
+        self.scratch.clear();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        match self.compression {
+            Compression::None => return Ok(None),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => {
+                let most = lz4_flex::block::get_maximum_output_size(bytes.len());
+                self.scratch.reserve_exact(most);
+                self.scratch.resize(most, 0);
+                let written = lz4_flex::block::compress_into(bytes, &mut self.scratch)
+                    .map_err(|error| codec_error("compress", "LZ4", error))?;
+                self.scratch.truncate(written);
+            }
+            #[cfg(feature = "zstd")]
+            Compression::Zstd { .. } => {
+                self.scratch.reserve_exact(zstd::zstd_safe::compress_bound(bytes.len()));
+                self.zstd
+                    .compress_to_buffer(bytes, &mut self.scratch)
+                    .map_err(|error| codec_error("compress", "Zstd", error))?;
+            }
+            #[allow(unreachable_patterns, reason = "reached when a codec is not compiled in")]
+            missing => available(missing.codec())?,
+        }
+        Ok((self.scratch.len() < bytes.len()).then_some(()))
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn zstd_level(compression: Compression) -> i32 {
+    match compression {
+        Compression::Zstd { level } => level,
+        _ => zstd::DEFAULT_COMPRESSION_LEVEL,
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn new_zstd(level: i32) -> Result<zstd::bulk::Compressor<'static>> {
+    let prepare = || {
+        let mut compressor = zstd::bulk::Compressor::new(level)?;
+        // The lane table has the length, and the chunk its own checksum.
+        compressor.include_contentsize(false)?;
+        compressor.include_checksum(false)?;
+        Ok::<_, std::io::Error>(compressor)
+    };
+    prepare().map_err(|error| codec_error("compress", "Zstd", error))
+}
+
+/// The lanes of an uncompressed payload of events in columns; `None` for any other.
+fn lanes<'a>(header: &ChunkHeader, payload: &'a [u8]) -> Option<[&'a [u8]; COLUMN_COUNT]> {
+    if !has_lanes(header) {
+        return None;
+    }
+    let mut rest = payload;
+    let mut lengths = [0usize; COLUMN_COUNT];
+    for length in &mut lengths {
+        *length = take_len(&mut rest)?;
+    }
+    let mut lanes = [&[][..]; COLUMN_COUNT];
+    for (lane, length) in lanes.iter_mut().zip(lengths) {
+        (*lane, rest) = rest.split_at_checked(length)?;
+    }
+    Some(lanes)
+}
