@@ -58,7 +58,8 @@ pub struct ProcessingConfig {
     /// It is worked out before anything is allocated, and so is what the system has left for this
     /// process, where it tells (Linux): an export that needs more than either is
     /// [`OutOfMemory`](crate::BinaryExportError::OutOfMemory). By default only the system's counts.
-    /// Stacks of threads are not counted, nor is the copy that a
+    /// Captures are held to it; MessagePack, which takes a few buffers, 8 MiB to sort in and what is known
+    /// of live blocks, is not. Stacks of threads are not counted, nor is the copy that a
     /// [`GlobalTracker`](crate::GlobalTracker) makes of its events to be exported: about two bytes each,
     /// and for a moment four.
     pub max_memory_usage: usize,

@@ -169,9 +169,11 @@ pub(crate) fn check_written(
     watch: &mut Watch,
 ) -> Result<()> {
     watch.begin(Phase::Validation, Some(exported.bytes_written), Some(exported.events))?;
+    let begun = watch.meter().begin(Stage::Validation);
     let report = validate_on(1, input, watch)?;
+    watch.meter().end(begun);
     if report.is_valid && report.events == exported.events {
-        return Ok(());
+        return watch.complete(exported.bytes_written, report.events);
     }
     let what = report.errors.first().map_or_else(
         || format!("found {} events, expected {}", report.events, exported.events),

@@ -1,9 +1,13 @@
 //! Metrics: measured, and adding up.
 
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use heapwire::trace::source::{ChunkSource, Chunks};
-use heapwire::{BinaryExportError, ExportResult, IntegratedBinaryExporter, MemoryTracker};
+use heapwire::{
+    BinaryExportError, ExportResult, IntegratedBinaryExporter, MemoryTracker, OutputFormat, Phase,
+};
 
 use super::{EVENTS, Folder, config, configs, tracker};
 
@@ -13,6 +17,7 @@ fn check(result: &ExportResult, threads: usize) {
     assert_eq!((metrics.elapsed, metrics.threads), (result.elapsed, threads));
     assert_eq!(times.total(), result.elapsed * threads as u32, "{metrics:?}");
     let sum = times.collection_time
+        + times.optimization_time
         + times.processing_time
         + times.compression_time
         + times.writing_time
@@ -64,16 +69,40 @@ fn components_add_up_to_the_time_of_all_threads() {
 }
 
 #[test]
+fn reading_back_messagepack_is_measured_and_told() {
+    let (folder, tracker) = (Folder::new(), tracker());
+    let mut config = config(1, 256 << 10);
+    config.output_format = OutputFormat::MessagePack;
+    let told = Arc::new(Mutex::new(0));
+    let events = Arc::clone(&told);
+    let mut exporter = IntegratedBinaryExporter::new(config).on_progress(move |progress| {
+        if progress.phase == Phase::Validation {
+            *events.lock().unwrap() = progress.events;
+        }
+        ControlFlow::Continue(())
+    });
+    let result = exporter.export(&tracker, folder.path()).unwrap();
+    let times = result.performance_metrics.component_times;
+    assert!(!times.validation_time.is_zero(), "{times:?}");
+    assert_eq!(times.total(), result.elapsed);
+    assert_eq!(*told.lock().unwrap(), EVENTS);
+}
+
+#[test]
 fn what_is_not_done_takes_no_time() {
     let folder = Folder::new();
-    let mut config = config(2, 256 << 10);
-    config.processing.validate_data = false;
-    let result = IntegratedBinaryExporter::new(config).export(&tracker(), folder.path()).unwrap();
-    let times = result.performance_metrics.component_times;
-    assert_eq!(times.validation_time, Duration::ZERO);
-    // These chunks are moved, by one thread.
-    assert_eq!(result.performance_metrics.efficiency.parallel_efficiency, Some(0.0));
-    assert!(times.waiting_time >= result.elapsed);
+    for threads in [1, 2] {
+        let mut config = config(threads, 256 << 10);
+        config.processing.validate_data = false;
+        let mut exporter = IntegratedBinaryExporter::new(config);
+        let metrics = exporter.export(&tracker(), folder.path()).unwrap().performance_metrics;
+        let times = metrics.component_times;
+        assert_eq!([times.validation_time, times.optimization_time], [Duration::ZERO; 2]);
+        if threads == 1 {
+            assert_eq!(times.waiting_time, Duration::ZERO);
+            assert_eq!(metrics.efficiency.parallel_efficiency, None);
+        }
+    }
 }
 
 /// Takes its time.
@@ -110,7 +139,7 @@ fn the_status_counts_what_the_exporter_did() {
     let nothing = MemoryTracker::new();
     let refused = exporter.export(&nothing, folder.path());
     assert!(matches!(refused, Err(BinaryExportError::NoDataToExport)));
-    let mut exporter = exporter.on_progress(|_| std::ops::ControlFlow::Break(()));
+    let mut exporter = exporter.on_progress(|_| ControlFlow::Break(()));
     let cancelled = exporter.export(&tracker, folder.path());
     assert!(matches!(cancelled, Err(BinaryExportError::Cancelled)));
 

@@ -22,7 +22,7 @@ pub struct ExportResult {
     pub bytes_written: u64,
     /// Events in it.
     pub events: u64,
-    /// What its chunks were compressed with, and why.
+    /// What its chunks were compressed with, and why; MessagePack has none.
     pub compression: CompressionReport,
     /// How long it took, reading back included.
     pub elapsed: Duration,

@@ -37,8 +37,9 @@ impl IntegratedBinaryExporter {
     }
 
     /// Has `observe` told how far each export and each load has come, before its first chunk and after
-    /// each, by the thread that does it; the snapshot is taken before. When it answers [`ControlFlow::Break`], the export or load ends
-    /// with [`Cancelled`](BinaryExportError::Cancelled), and no file of it stays.
+    /// each, by the thread that does it; the snapshot is taken before. When it answers
+    /// [`ControlFlow::Break`], the export or load ends with
+    /// [`Cancelled`](BinaryExportError::Cancelled), and no file of it stays.
     #[must_use]
     pub fn on_progress(
         mut self,
@@ -53,7 +54,7 @@ impl IntegratedBinaryExporter {
     /// # Errors
     /// [`InvalidConfig`](BinaryExportError::InvalidConfig) by the field,
     /// [`NoDataToExport`](BinaryExportError::NoDataToExport) when nothing is recorded,
-    /// [`OutOfMemory`](BinaryExportError::OutOfMemory) when it would take more memory than
+    /// [`OutOfMemory`](BinaryExportError::OutOfMemory) when a capture would take more memory than
     /// [`max_memory_usage`](crate::ProcessingConfig::max_memory_usage) or the system has, and what the
     /// operating system refuses. An old file then stays as it is.
     pub fn export(

@@ -28,8 +28,8 @@ pub struct PerformanceMetrics {
 /// Time by component, of all threads together. A thread is in one component at a time, so
 ///
 /// ```text
-/// collection + processing + compression + writing + validation + waiting + unaccounted
-///     = elapsed × threads
+/// collection + optimization + processing + compression + writing + validation + waiting
+///     + unaccounted = elapsed × threads
 /// ```
 ///
 /// Times are those of a clock on the wall: what a thread spends in a component includes what the
@@ -39,6 +39,9 @@ pub struct PerformanceMetrics {
 pub struct ComponentTimes {
     /// Taking a snapshot of the source.
     pub collection_time: Duration,
+    /// Finding the best configuration, if the configuration asks for that: of the caller's thread, since
+    /// what the trials' own threads do is not told apart.
+    pub optimization_time: Duration,
     /// Reading the snapshot's chunks, merging streams, encoding.
     pub processing_time: Duration,
     /// Compressing.
@@ -58,8 +61,9 @@ pub struct ComponentTimes {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Efficiency {
-    /// The share of all threads' time in which they worked: collection, processing, compression,
-    /// writing and validation, over `elapsed × threads`. From 0 to 1, the bound: no thread ever waited.
+    /// The share of all threads' time in which they worked: collection, optimization, processing,
+    /// compression, writing and validation, over `elapsed × threads`. From 0 to 1, the bound: no thread
+    /// ever waited.
     /// One thread is close to it; several are not when there is less to do than they could.
     pub overall_efficiency: f64,
     /// The same of the threads besides the caller's; `None` when there are none.
@@ -85,6 +89,7 @@ impl ComponentTimes {
         let idle = others_time(elapsed, threads).saturating_sub(others.sum());
         Self {
             collection_time: of(Stage::Collection),
+            optimization_time: of(Stage::Optimization),
             processing_time: of(Stage::Processing),
             compression_time: of(Stage::Compression),
             writing_time: of(Stage::Writing),
@@ -104,6 +109,7 @@ impl ComponentTimes {
     #[must_use]
     pub fn at_work(&self) -> Duration {
         self.collection_time
+            + self.optimization_time
             + self.processing_time
             + self.compression_time
             + self.writing_time
@@ -160,7 +166,8 @@ mod tests {
     fn components_add_up_to_the_time_of_all_threads() {
         let own = times(&[
             (Stage::Collection, 5),
-            (Stage::Processing, 40),
+            (Stage::Optimization, 10),
+            (Stage::Processing, 30),
             (Stage::Writing, 15),
             (Stage::Validation, 20),
             (Stage::Waiting, 10),

@@ -32,8 +32,8 @@ const READ: usize = 64 * 1024;
 /// The most bytes that an event takes in a chunk before compression, on an average of a batch.
 const EVENT_BYTES: usize = 16;
 
-/// The same plan within the memory that there is: see [`within_memory`]. MessagePack takes a few
-/// buffers, and what its live blocks need.
+/// The same plan within the memory that there is: see [`within_memory`]. MessagePack, which takes a few
+/// buffers and what its live blocks need, is not worked out.
 ///
 /// # Errors
 /// As [`within_memory`].
