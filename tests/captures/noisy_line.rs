@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use heapwire::Result;
 use heapwire::io::capture_reader::Damage;
-use heapwire::io::line::{LineReader, LineState};
+use heapwire::io::line::{Arrival, LineReader, LineState};
 use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
 use heapwire::trace::Item;
 use heapwire::trace::continuity::Follows;
@@ -158,9 +158,14 @@ fn receive(sent: &Sent, line: &[u8]) -> (u64, u64, u64) {
     let mut judge = Judge { sent, replay: Replay::new(), next: 0, seen: 0, missing: 0 };
     let mut reader = LineReader::new(line);
     let mut decoder = PartDecoder::default();
-    while reader.poll(|chunk| decoder.decode(chunk, 0, &mut judge)).expect("a slice can be read")
-        != LineState::Closed
-    {}
+    let mut state = LineState::Active;
+    while state != LineState::Closed {
+        let polled = reader.poll(|arrival| match arrival {
+            Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut judge),
+            Arrival::Text(_) | Arrival::Other(_) => Ok(()),
+        });
+        state = polled.expect("a slice can be read");
+    }
     (judge.seen, judge.missing, judge.next)
 }
 

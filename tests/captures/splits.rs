@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 
 use heapwire::io::capture_reader::{CaptureReader, Part};
-use heapwire::io::line::{LineReader, LineState, LineStats};
+use heapwire::io::line::{Arrival, LineReader, LineState, LineStats};
 use heapwire::{BinaryDataParser, ParseResult, ParserConfig};
 use heapwire_core::{Chunker, Placement, Pushed, Rows, TinyTables, write_frame};
 use heapwire_tests::inputs::Pieces;
@@ -124,8 +124,10 @@ fn chunks(input: impl Read) -> (Vec<Vec<u8>>, LineStats) {
     let mut reader = LineReader::new(input);
     let mut chunks = Vec::new();
     loop {
-        let state = reader.poll(|chunk| {
-            chunks.push(chunk.bytes.to_vec());
+        let state = reader.poll(|arrival| {
+            if let Arrival::Chunk(chunk) = arrival {
+                chunks.push(chunk.bytes.to_vec());
+            }
             Ok(())
         });
         if state.expect("reads") == LineState::Closed {

@@ -73,6 +73,17 @@ impl<W: Write> CaptureWriter<W> {
     /// # Errors
     /// When `out` refuses, or there are more streams than 65,536.
     pub fn finish(mut self, streams: &[StreamPosition]) -> io::Result<(W, u64)> {
+        self.checkpoint(streams)?;
+        self.out.flush()?;
+        Ok((self.out, self.offset))
+    }
+
+    /// Completes the capture as far as it goes, and lets it go on: readers skip what stands there when
+    /// more follows.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn checkpoint(&mut self, streams: &[StreamPosition]) -> io::Result<()> {
         if streams.len() > MAX_STREAMS {
             let message = format!("{} streams, expected at most {MAX_STREAMS}", streams.len());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
@@ -88,8 +99,13 @@ impl<W: Write> CaptureWriter<W> {
         tail[..4].copy_from_slice(&(length as u32).to_le_bytes());
         tail[4..].copy_from_slice(&END_MAGIC);
         self.out.write_all(&tail)?;
-        self.out.flush()?;
-        Ok((self.out, self.offset + END_TAIL_LEN as u64))
+        self.offset += END_TAIL_LEN as u64;
+        Ok(())
+    }
+
+    /// What is written to.
+    pub fn out_mut(&mut self) -> &mut W {
+        &mut self.out
     }
 
     fn write_index(&mut self) -> io::Result<()> {

@@ -274,14 +274,36 @@ impl<W: Write> TraceEncoder<W> {
         Ok((written.out, written.length, written.compression))
     }
 
+    /// Writes all that is there, an index and an end mark, so that what was written so far is a complete
+    /// capture; it can go on after that.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn checkpoint(&mut self) -> Result<()> {
+        self.interrupt()?;
+        let positions = self.positions();
+        self.output.checkpoint(&positions)
+    }
+
+    /// The output, in which all up to the last checkpoint is.
+    pub(super) fn out_mut(&mut self) -> &mut W {
+        self.output.out_mut()
+    }
+
+    /// Where the streams stand, all that have begun; at least one.
+    fn positions(&self) -> Vec<StreamPosition> {
+        let mut positions = self.others_stand.clone();
+        let start = StreamPosition { stream: self.position.stream, ..StreamPosition::default() };
+        if positions.is_empty() || self.position != start {
+            positions.insert(self.position.stream, self.position);
+        }
+        positions.into_values().collect()
+    }
+
     /// As [`finish`](Self::finish); returns more, and the times of the caller's thread and of all others.
     pub(super) fn finish_measured(mut self) -> Result<(Written<W>, [Times; 2])> {
         self.interrupt()?;
-        let start = StreamPosition { stream: self.position.stream, ..StreamPosition::default() };
-        if self.others_stand.is_empty() || self.position != start {
-            self.others_stand.insert(self.position.stream, self.position);
-        }
-        let positions: Vec<_> = self.others_stand.into_values().collect();
+        let positions = self.positions();
         let output = self.output;
         let written = self.encoder.meter.within(Stage::Writing, || output.finish(&positions))?;
         #[cfg_attr(not(feature = "parallel"), expect(unused_mut, reason = "there are no others"))]

@@ -17,4 +17,5 @@ mod ordered;
 mod output;
 pub mod parse;
 pub(crate) mod read_back;
+pub mod receive;
 pub(crate) mod watched;

@@ -58,6 +58,16 @@ impl<W: Write> Output<W> {
         self.writer.bytes_written()
     }
 
+    /// Completes the capture as far as it goes; more may follow.
+    pub(super) fn checkpoint(&mut self, positions: &[StreamPosition]) -> Result<()> {
+        self.writer.checkpoint(positions).map_err(writing())
+    }
+
+    /// What is written to.
+    pub(super) fn out_mut(&mut self) -> &mut W {
+        self.writer.out_mut()
+    }
+
     /// Writes the index and the end mark: where the streams stand.
     pub(super) fn finish(self, positions: &[StreamPosition]) -> Result<Written<W>> {
         let Self { writer, compression, digest } = self;

@@ -201,8 +201,9 @@ fn presets_take_what_they_promise(out: &Path) {
         let (events, more) = peak(&least, &source);
         println!("{events} events: {first} bytes, then {more}");
         assert_eq!(events, 40_000 * times);
-        // A reference to each chunk of the source is all that is more: 16 bytes for 30,000 events.
-        assert!(more < first + first / 8, "{times} times as much: {first} bytes, then {more}");
+        // A reference to each chunk of the source is more, 16 bytes for 30,000 events; and what Zstd takes
+        // for a chunk, whose bytes depend on how long the tracker's calls took.
+        assert!(more < first + first / 3, "{times} times as much: {first} bytes, then {more}");
         assert!(more < 1 << 20, "{more} bytes");
         let (_, balanced) = peak(&of_two_threads(IntegratedConfig::balanced()), &source);
         assert!(more < balanced, "{more} bytes, {balanced} with balanced()");

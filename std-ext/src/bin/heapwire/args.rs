@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use heapwire::io::link::Source;
 
 /// Memory-tracker data: recorded on a microcontroller, stored and answered on the desktop.
 #[derive(Debug, Parser)]
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     #[cfg(all(feature = "serial", unix))]
     #[command(hide = true)]
     DemoDevice(DeviceArgs),
+    /// Record what a device sends over a serial line, a socket or a pipe
+    Record(RecordArgs),
     /// Turn a text trace into a capture
     Import(ImportArgs),
     /// Print a capture as a text trace
@@ -62,6 +66,33 @@ pub(crate) struct DemoArgs {
 pub(crate) struct DeviceArgs {
     /// The terminal to write to
     pub(crate) line: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecordArgs {
+    /// serial:PATH?baud=N, tcp:HOST:PORT, tcp-listen:HOST:PORT, - for standard input, or a file
+    pub(crate) source: Source,
+    /// The capture to write; complete about once a second, and when recording ends
+    #[arg(short, long, value_name = "FILE", default_value = "recording.hwcap")]
+    pub(crate) output: PathBuf,
+    /// Wait for more at the end of a file
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Wait for a line that is not there yet
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// End when the line goes away, instead of waiting for it to come back
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// End after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Where the text between frames goes, instead of to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -253,6 +284,15 @@ fn rate(text: &str) -> Result<f64, String> {
         true => Ok(rate),
         false => Err("expected a number from 0 to 1".to_owned()),
     }
+}
+
+/// A time of at least a moment.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok();
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected seconds such as 30".to_owned())
 }
 
 /// A number of bytes: `4096`, `64K`, `1M`.

@@ -16,6 +16,8 @@ mod info;
 mod json;
 mod manual;
 mod optimize;
+mod record;
+mod report;
 mod text_input;
 mod units;
 mod validate;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         #[cfg(all(feature = "serial", unix))]
         Command::DemoDevice(args) => demo::device::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Convert(args) => convert::run(&args),

@@ -277,6 +277,17 @@ impl Replay {
         self.gaps.missing_events = self.gaps.missing_events.saturating_add(missing_events);
     }
 
+    /// Notes that the device was started anew: its heap is empty, and counts from 0. What was live before
+    /// was neither freed nor leaked; the peak and what sites did stay.
+    pub fn restart(&mut self) {
+        self.live = LiveMap::default();
+        self.live_bytes = 0;
+        (self.seen, self.missed) = (HeapTotals::default(), None);
+        for site in self.sites.values_mut() {
+            (site.live_blocks, site.live_bytes) = (0, 0);
+        }
+    }
+
     /// Accounts for a block that is in the live map already.
     fn begin(&mut self, size: u64, site: u32) {
         self.live_bytes = self.live_bytes.saturating_add(size);

@@ -6,7 +6,6 @@ mod chart;
 pub(crate) mod device;
 mod noise;
 mod peers;
-mod report;
 mod workload;
 
 use std::io::{self, Read, Write};
@@ -14,15 +13,10 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use heapwire::heapwire_core::{Chunk, ChunkKind, Event};
 use heapwire::io::atomic_file::AtomicFile;
-use heapwire::io::capture_reader::Damage;
-use heapwire::io::line::{LineReader, LineState, LineStats};
-use heapwire::pipeline::encode::TraceEncoder;
-use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
+use heapwire::io::line::{Arrival, LineReader, LineState, LineStats};
+use heapwire::pipeline::receive::Receiver;
 use heapwire::plan::CapturePlan;
-use heapwire::trace::Item;
-use heapwire::trace::continuity::Follows;
 use heapwire::trace::replay::{Fate, Replay};
 use heapwire::trace::symbols::{SiteName, Symbols};
 use heapwire::{IntegratedConfig, validate_binary_file};
@@ -31,9 +25,9 @@ use serialport::{SerialPort, TTYPort};
 use self::device::BUFFER_SIZE;
 use self::noise::NoisyLine;
 use self::peers::PeerSizes;
-use self::report::print_answer;
 use crate::args::DemoArgs;
 use crate::failure::{Failure, Outcome};
+use crate::report::print_answer;
 use crate::units::{bytes_text, counted, grouped};
 
 /// How long the line may be silent before we look whether the device is still there.
@@ -48,11 +42,14 @@ const CHART_HEIGHT: usize = 8;
 pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     let plan = CapturePlan::try_from(&IntegratedConfig::balanced())?;
     let file = AtomicFile::create(&args.output).map_err(Failure::io("create", &args.output))?;
-    let encoder = TraceEncoder::new(file, plan).map_err(Failure::of(&args.output))?;
-    let mut desktop = Desktop::new(encoder);
+    let mut desktop = Desktop {
+        receiver: Receiver::new(file, plan).map_err(Failure::of(&args.output))?,
+        peers: PeerSizes::default(),
+    };
     let line = receive(args, &mut desktop)?;
-    let Desktop { encoder, replay, symbols, peers } = desktop;
-    let (file, _) = encoder.finish().map_err(Failure::of(&args.output))?;
+    let Desktop { receiver, peers } = desktop;
+    let (replay, symbols) = (receiver.replay().clone(), receiver.symbols().clone());
+    let file = receiver.finish().map_err(Failure::of(&args.output))?;
     let bytes = file.commit().map_err(Failure::io("write", &args.output))?;
 
     let out = &mut io::stdout().lock();
@@ -116,13 +113,16 @@ fn take_in(
     desktop: &mut Desktop,
 ) -> Result<LineStats, Failure> {
     let mut reader = LineReader::new(NoisyLine::new(line, args.noise, args.seed));
-    let mut decoder = PartDecoder::default();
+    let Desktop { receiver, peers } = desktop;
     loop {
         let gone = device
             .try_wait()
             .map_err(|error| Failure::Other(format!("cannot watch the demo's device: {error}")))?
             .is_some();
-        let polled = reader.poll(|chunk| decoder.decode(chunk, 0, desktop));
+        let polled = reader.poll(|arrival| match arrival {
+            Arrival::Chunk(chunk) => receiver.chunk(chunk, |event| peers.count(event)).map(drop),
+            Arrival::Text(_) | Arrival::Other(_) => Ok(()),
+        });
         let state = polled.map_err(Failure::of(&args.output))?;
         if state == LineState::Closed || gone && state == LineState::Idle {
             return Ok(reader.stats());
@@ -133,60 +133,8 @@ fn take_in(
 /// What the desktop does with each chunk: stores its events, replays them, and counts what other
 /// formats would take for them.
 struct Desktop {
-    encoder: TraceEncoder<AtomicFile>,
-    replay: Replay,
-    symbols: Symbols,
+    receiver: Receiver<AtomicFile>,
     peers: PeerSizes,
-}
-
-impl Desktop {
-    fn new(encoder: TraceEncoder<AtomicFile>) -> Self {
-        let (replay, symbols) = (Replay::new(), Symbols::new());
-        Self { encoder, replay, symbols, peers: PeerSizes::default() }
-    }
-
-    fn event(&mut self, event: &Event) -> heapwire::Result<()> {
-        self.replay.event(event);
-        self.peers.count(event);
-        self.encoder.push(&Item::Event(*event))
-    }
-}
-
-impl CaptureVisitor for Desktop {
-    fn chunk(&mut self, stored: &Chunk<'_>, _: u64, follows: Follows) -> heapwire::Result<()> {
-        let header = &stored.header;
-        if header.kind != ChunkKind::Events || follows == Follows::Repeated {
-            return Ok(());
-        }
-        let missing_chunks = match follows {
-            Follows::AfterGap(gap) => {
-                self.replay.gap(gap.events);
-                Some(gap.chunks)
-            }
-            // After a gap, frees of blocks that it hid leave our own totals behind the recorder's.
-            _ => (self.encoder.totals() != header.totals).then_some(0),
-        };
-        self.replay.recorded(&header.totals);
-        missing_chunks.map_or(Ok(()), |missing| self.encoder.resume(header, missing))
-    }
-
-    fn item(&mut self, item: Item<'_>) -> heapwire::Result<()> {
-        match item {
-            Item::Event(event) => self.event(&event),
-            // A device repeats its definitions; a capture needs each once.
-            Item::Definition(definition) => match self.symbols.define(&definition) {
-                true => self.encoder.push(&item),
-                false => Ok(()),
-            },
-        }
-    }
-
-    fn damage(&mut self, _: &Damage) -> heapwire::Result<()> {
-        // A chunk whose checksum was right and whose events make no sense: its sequence number is
-        // taken, so nothing else will tell that its events are missing.
-        self.replay.gap(0);
-        Ok(())
-    }
 }
 
 fn print_line(out: &mut impl Write, line: &LineStats, replay: &Replay) -> io::Result<()> {
@@ -278,58 +226,4 @@ fn print_leaks(out: &mut impl Write, leaks: &[Leak]) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use heapwire::heapwire_core::{Chunker, EventKind, Placement, Pushed, Rows, TinyTables, crc32};
-    use heapwire::trace::continuity::Gap;
-
-    /// Gaps of a capture.
-    #[derive(Default)]
-    struct Gaps(Vec<Gap>);
-
-    impl CaptureVisitor for Gaps {
-        fn chunk(&mut self, _: &Chunk<'_>, _: u64, follows: Follows) -> heapwire::Result<()> {
-            if let Follows::AfterGap(gap) = follows {
-                self.0.push(gap);
-            }
-            Ok(())
-        }
-
-        fn item(&mut self, _: Item<'_>) -> heapwire::Result<()> {
-            Ok(())
-        }
-
-        fn damage(&mut self, damage: &Damage) -> heapwire::Result<()> {
-            panic!("{damage:?}");
-        }
-    }
-
-    #[test]
-    fn a_loss_that_left_the_heap_as_it_was_is_a_gap_in_the_capture_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("capture");
-        let plan = CapturePlan::try_from(&IntegratedConfig::balanced()).unwrap();
-        let file = AtomicFile::create(&path).unwrap();
-        let mut desktop = Desktop::new(TraceEncoder::new(file, plan).unwrap());
-        let mut decoder = PartDecoder::default();
-        let placement = Placement::EMBEDDED_32;
-        let mut chunker = Chunker::new([0; 256], Rows::new(), TinyTables::new(), placement);
-        let gauge = |value| EventKind::Gauge { gauge: 1, value };
-        for value in 0..2 {
-            let event = Event { time: 0, thread: 0, kind: gauge(value) };
-            assert_eq!(chunker.push(&event, 0), Pushed::Written);
-            let chunk = Chunk::parse(chunker.seal().unwrap(), crc32).unwrap();
-            decoder.decode(&chunk, 0, &mut desktop).unwrap();
-            chunker.lose(&gauge(9), 0);
-        }
-        desktop.encoder.finish().unwrap().0.commit().unwrap();
-
-        let mut gaps = Gaps::default();
-        let capture = std::fs::File::open(&path).unwrap();
-        heapwire::pipeline::parse::parse(capture, &mut gaps).unwrap();
-        assert_eq!(gaps.0.iter().map(|gap| (gap.chunks, gap.events)).collect::<Vec<_>>(), [(0, 1)]);
-    }
 }
