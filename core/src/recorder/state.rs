@@ -113,6 +113,14 @@ struct Buffer<const SIZE: usize> {
     payload: [u8; SIZE],
 }
 
+impl<const SIZE: usize> Buffer<SIZE> {
+    // A function, for the compiler to see that what is copied is apart.
+    #[inline]
+    fn begin(&mut self, time: u64, counts: &Counts) {
+        (self.time, self.counts) = (time, *counts);
+    }
+}
+
 /// The drain's part: what the chunks that it took said.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
@@ -137,7 +145,7 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     encoder: Encoder<Rows, TinyTables<OwnWord>, Known<D>>,
     buffers: [Buffer<SIZE>; BUFFERS],
     /// The buffer being filled, the events in it, and how many before it are sealed.
-    filling: u16,
+    filling: usize,
     events: u16,
     sealed: u16,
     /// The definition to repeat next, and in how many chunks.
@@ -251,7 +259,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             Whose::Scope => self.site,
             Whose::Site(site) => site,
         };
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else {
+        let Some(buffer) = self.buffers.get_mut(self.filling) else {
             return Recorded::NoRoom;
         };
         let written = self.encoder.attempt(&mut buffer.payload, |encoder, payload| match *what {
@@ -300,9 +308,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         if usize::from(self.sealed) >= BUFFERS {
             return false;
         }
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        let (time, counts) = (self.time, self.counts);
-        (buffer.time, buffer.counts) = (time, counts);
+        let Some(buffer) = self.buffers.get_mut(self.filling) else { return false };
+        buffer.begin(self.time, &self.counts);
         let end = SIZE.min(MOST_PAYLOAD).saturating_sub(CRC_LEN);
         self.encoder.begin(0, end);
         true
@@ -315,7 +322,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         // There is nothing that a reader would rather know than which allocation failed.
         let wanted = matches!(D::WHEN_FULL, WhenFull::Overwrite)
             || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
-        let Some(oldest) = self.buffers.get(usize::from(self.filling)).filter(|_| wanted) else {
+        let Some(oldest) = self.buffers.get(self.filling).filter(|_| wanted) else {
             return false;
         };
         // All others come after it.
@@ -344,14 +351,14 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         if self.events == 0 {
             return;
         }
-        if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
+        if let Some(buffer) = self.buffers.get_mut(self.filling) {
             buffer.len = self.encoder.finish(&mut buffer.payload) as u16;
             buffer.events = self.events;
         }
         self.events = 0;
         self.sealed = self.sealed.wrapping_add(1);
         self.filling = self.filling.wrapping_add(1);
-        if usize::from(self.filling) >= BUFFERS {
+        if self.filling >= BUFFERS {
             self.filling = 0;
         }
         D::sealed();
@@ -370,9 +377,9 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         body: &mut [u8; SIZE],
     ) -> Option<(ChunkHeader, Payload)> {
         self.settle(sent);
-        let at = usize::from(self.filling).checked_sub(self.sealed.into());
+        let at = self.filling.checked_sub(self.sealed.into());
         let at = at.unwrap_or_else(|| {
-            usize::from(self.filling).wrapping_add(BUFFERS).wrapping_sub(self.sealed.into())
+            self.filling.wrapping_add(BUFFERS).wrapping_sub(self.sealed.into())
         });
         let oldest = if self.sealed > 0 { self.buffers.get(at) } else { None };
         let (time, counts, events) = match oldest {
