@@ -389,24 +389,22 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             None => return None,
         };
         let is_defined = usize::from(self.defined) > self.names.len();
-        if !is_defined || self.repeat_in == 0 {
+        let (kind, events, payload) = if !is_defined || self.repeat_in == 0 {
             let first = if is_defined { self.repeat } else { self.defined };
-            let header = self.header(ChunkKind::Definitions, time, counts, 0);
-            return Some((header, Payload::Definitions(first.into())));
-        }
-        let len = match oldest {
-            Some(oldest) => {
+            (ChunkKind::Definitions, 0, Payload::Definitions(first.into()))
+        } else {
+            let len = oldest.map_or(0, |oldest| {
                 *body = oldest.payload;
-                self.sealed = self.sealed.wrapping_sub(1);
                 oldest.len.into()
+            });
+            match self.sealed.checked_sub(1) {
+                Some(sealed) => self.sealed = sealed,
+                None => self.totals_due = false,
             }
-            None => {
-                self.totals_due = false;
-                0
-            }
+            self.repeat_in = self.repeat_in.saturating_sub(1);
+            (ChunkKind::Events, events, Payload::Taken(len))
         };
-        self.repeat_in = self.repeat_in.saturating_sub(1);
-        Some((self.header(ChunkKind::Events, time, counts, events), Payload::Taken(len)))
+        Some((self.header(kind, time, counts, events), payload))
     }
 
     /// What was on its way has arrived, or is lost; then definitions may not have got through either.
