@@ -127,6 +127,7 @@ struct Taken {
     allocations: u64,
     frees: u64,
     surplus: u64,
+    epoch: u32,
     sequence: u32,
     lost_by_link: u32,
     /// The events of the chunk that is on its way; definitions have none.
@@ -163,7 +164,6 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     /// Whether a chunk of totals is to be sent.
     totals_due: bool,
     pub(super) site: u32,
-    epoch: u32,
     names: Names<NAMES>,
     taken: Taken,
 }
@@ -199,12 +199,12 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             detail: Detail::Events,
             totals_due: false,
             site: NO_SITE,
-            epoch: 0,
             names: Names::new(),
             taken: Taken {
                 allocations: 0,
                 frees: 0,
                 surplus: 0,
+                epoch: 0,
                 sequence: 0,
                 lost_by_link: 0,
                 on_its_way: None,
@@ -214,10 +214,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 
     pub(super) fn start(&mut self) {
         if !self.started {
-            (self.time, self.epoch) = (Clock::<D>::first(), D::epoch());
+            (self.time, self.taken.epoch) = (Clock::<D>::first(), D::epoch());
         }
         (self.started, self.running) = (true, true);
-        self.set_detail(self.detail);
+        self.recording = self.detail == Detail::Events;
         self.defined = 0;
     }
 
@@ -315,24 +315,30 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         true
     }
 
-    /// When all buffers are sealed: lets the oldest chunk give way to this event, if that is wanted.
+    /// An event had no room, and nobody waits for any: makes it some at the cost of older events, or
+    /// counts it as lost.
     #[cold]
     #[inline(never)]
-    pub(super) fn make_room(&mut self, what: &What<'_>) -> bool {
+    pub(super) fn insist(&mut self, what: &What<'_>, recorded: Recorded) -> Recorded {
         // There is nothing that a reader would rather know than which allocation failed.
-        let wanted = matches!(D::WHEN_FULL, WhenFull::Overwrite)
+        let overwrite = matches!(D::WHEN_FULL, WhenFull::Overwrite)
             || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
-        let Some(oldest) = self.buffers.get(self.filling).filter(|_| wanted) else {
-            return false;
-        };
-        // All others come after it.
-        let events = oldest.events.into();
-        let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
-        for counts in counts.chain([&mut self.counts]) {
-            counts.lost = counts.lost.saturating_add(events);
+        // When all buffers are sealed, the next is also the oldest. All others come after it.
+        match self.buffers.get(self.filling) {
+            Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
+                let events = oldest.events.into();
+                let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
+                for counts in counts.chain([&mut self.counts]) {
+                    counts.lost = counts.lost.saturating_add(events);
+                }
+                self.sealed = self.sealed.saturating_sub(1);
+                Recorded::Again
+            }
+            _ => {
+                self.lose(what);
+                Recorded::Done
+            }
         }
-        self.sealed = self.sealed.saturating_sub(1);
-        true
     }
 
     /// Completes the chunk being filled, if any event is in it, or else has totals sent instead of events.
@@ -378,9 +384,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     ) -> Option<(ChunkHeader, Payload)> {
         self.settle(sent);
         let at = self.filling.checked_sub(self.sealed.into());
-        let at = at.unwrap_or_else(|| {
-            self.filling.wrapping_add(BUFFERS).wrapping_sub(self.sealed.into())
-        });
+        let at = at
+            .unwrap_or_else(|| self.filling.wrapping_add(BUFFERS).wrapping_sub(self.sealed.into()));
         let oldest = if self.sealed > 0 { self.buffers.get(at) } else { None };
         let (time, counts, events) = match oldest {
             Some(oldest) => (oldest.time, oldest.counts, oldest.events),
@@ -451,7 +456,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             codec: Codec::None,
             events: events.into(),
             stream: D::STREAM,
-            epoch: self.epoch,
+            epoch: taken.epoch,
             sequence,
             time,
             first_event: totals.events().wrapping_add(taken.surplus),
