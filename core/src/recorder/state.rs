@@ -14,7 +14,7 @@ use crate::word::{OwnWord, Word};
 
 /// Some definitions are repeated after so many chunks of events, for readers that attach late: often
 /// enough to wait for, rarely enough to cost little.
-pub(super) const REPEAT_EVERY: u16 = 32;
+pub(super) const REPEAT_EVERY: u8 = 32;
 
 /// No more bytes of a buffer are used: what fits in it is counted with 16 bits.
 const MOST_PAYLOAD: usize = 0x7FFF;
@@ -146,12 +146,12 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     encoder: Encoder<Rows, TinyTables<OwnWord>, Known<D>>,
     buffers: [Buffer<SIZE>; BUFFERS],
     /// The buffer being filled, the events in it, and how many before it are sealed.
-    filling: usize,
+    filling: u16,
     events: u16,
     sealed: u16,
     /// The definition to repeat next, and in how many chunks.
     repeat: u16,
-    repeat_in: u16,
+    repeat_in: u8,
     /// Definitions that were sent: the session, then names.
     defined: u16,
     counts: Counts,
@@ -259,7 +259,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             Whose::Scope => self.site,
             Whose::Site(site) => site,
         };
-        let Some(buffer) = self.buffers.get_mut(self.filling) else {
+        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else {
             return Recorded::NoRoom;
         };
         let written = self.encoder.attempt(&mut buffer.payload, |encoder, payload| match *what {
@@ -308,7 +308,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         if usize::from(self.sealed) >= BUFFERS {
             return false;
         }
-        let Some(buffer) = self.buffers.get_mut(self.filling) else { return false };
+        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
         buffer.begin(self.time, &self.counts);
         let end = SIZE.min(MOST_PAYLOAD).saturating_sub(CRC_LEN);
         self.encoder.begin(0, end);
@@ -324,7 +324,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let overwrite = matches!(D::WHEN_FULL, WhenFull::Overwrite)
             || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
         // When all buffers are sealed, the next is also the oldest. All others come after it.
-        match self.buffers.get(self.filling) {
+        match self.buffers.get(usize::from(self.filling)) {
             Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
                 let events = oldest.events.into();
                 let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
@@ -357,14 +357,14 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         if self.events == 0 {
             return;
         }
-        if let Some(buffer) = self.buffers.get_mut(self.filling) {
+        if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
             buffer.len = self.encoder.finish(&mut buffer.payload) as u16;
             buffer.events = self.events;
         }
         self.events = 0;
         self.sealed = self.sealed.wrapping_add(1);
         self.filling = self.filling.wrapping_add(1);
-        if self.filling >= BUFFERS {
+        if usize::from(self.filling) >= BUFFERS {
             self.filling = 0;
         }
         D::sealed();
@@ -383,9 +383,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         body: &mut [u8; SIZE],
     ) -> Option<(ChunkHeader, Payload)> {
         self.settle(sent);
-        let at = self.filling.checked_sub(self.sealed.into());
-        let at = at
-            .unwrap_or_else(|| self.filling.wrapping_add(BUFFERS).wrapping_sub(self.sealed.into()));
+        let at = usize::from(self.filling).checked_sub(self.sealed.into());
+        let at = at.unwrap_or_else(|| {
+            usize::from(self.filling).wrapping_add(BUFFERS).wrapping_sub(self.sealed.into())
+        });
         let oldest = if self.sealed > 0 { self.buffers.get(at) } else { None };
         let (time, counts, events) = match oldest {
             Some(oldest) => (oldest.time, oldest.counts, oldest.events),
