@@ -1,0 +1,41 @@
+//! What the far end compares with, as lines of text.
+
+use core::fmt::Write;
+
+use crate::board::{self, HEAP_SIZE};
+use crate::memory;
+use crate::planted::{FAILING_BYTES, FAILING_SCOPE, LEAKS, Leak};
+use crate::uart::Uart;
+use crate::witness::Counts;
+
+/// Writes a line; a UART never fails.
+macro_rules! line {
+    ($($text:tt)*) => {{ let _ = writeln!(Uart, $($text)*); }};
+}
+
+/// Before the first event.
+pub(crate) fn boot(epoch: u32) {
+    line!("boot board={} epoch={epoch}", board::NAME);
+}
+
+/// What was witnessed.
+pub(crate) fn witness(counts: &Counts) {
+    let Counts { events, allocations, frees, reallocations, failed, gauges, .. } = *counts;
+    let Counts { bytes_in_use, peak_bytes, checksum, .. } = *counts;
+    line!(
+        "witness events={events} allocations={allocations} frees={frees} \
+         reallocations={reallocations} failed={failed} gauges={gauges} \
+         bytes_in_use={bytes_in_use} peak_bytes={peak_bytes} checksum={checksum:08x}"
+    );
+}
+
+/// What was planted, and the allocator's own numbers.
+pub(crate) fn end() {
+    for Leak { scope, blocks, bytes } in LEAKS {
+        line!("planted scope={scope} blocks={blocks} bytes={}", blocks * bytes as u32);
+    }
+    line!("failed scope={FAILING_SCOPE} size={FAILING_BYTES}");
+    let (used, free) = (memory::heap_used(), memory::heap_free());
+    line!("heap size={HEAP_SIZE} used={used} free={free}");
+    line!("done");
+}
