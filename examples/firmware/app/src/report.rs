@@ -15,7 +15,9 @@ macro_rules! line {
 
 /// Before the first event.
 pub(crate) fn boot(epoch: u32) {
-    line!("boot board={} epoch={epoch}", board::NAME);
+    // As far as the checksum goes.
+    let clock_bits = board::CLOCK_BITS.min(32);
+    line!("boot board={} epoch={epoch} clock_bits={clock_bits}", board::NAME);
 }
 
 /// What was witnessed.

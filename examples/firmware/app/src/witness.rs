@@ -3,7 +3,7 @@
 //!
 //! The checksum is FNV-1a, 32 bits, over seven fields of each event, in order: its kind as one byte (1
 //! allocation, 2 free, 3 reallocation, 4 failed allocation, 5 gauge), then, as 32 bits each, the least
-//! significant byte first: time (the lower half), thread, site, old address, address, size. What an
+//! significant byte first: time (as the clock shows it, the lower half), thread, site, old address, address, size. What an
 //! event does not have is 0; a gauge's number is its site, its value its size.
 
 use core::cell::{Cell, RefCell};

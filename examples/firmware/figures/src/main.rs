@@ -3,13 +3,14 @@
 //! Without arguments it fails when a figure of heapwire's got worse. `--update` writes the figures to
 //! `figures.toml` and their table to `README.md`.
 
+mod application;
 mod figures;
 mod programs;
 mod table;
 mod wire;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -26,6 +27,9 @@ struct Args {
     /// Write what the workload does on its heap to the trace `REAL`, too.
     #[arg(long)]
     record: bool,
+    /// Only run the application's images in this folder, and check what they send.
+    #[arg(long, value_name = "FOLDER")]
+    images: Option<PathBuf>,
 }
 
 /// The coders and the package each is in.
@@ -43,6 +47,9 @@ const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(folder) = args.images {
+        return application::check_images(&folder);
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let programs = Programs::new(&folder);
     let real = folder.join(TRACES[1].1);
