@@ -126,12 +126,13 @@ pub(crate) fn count_resets() -> u32 {
     }
 }
 
-/// Lets the timer interrupt.
+/// Lets the timer and peripherals interrupt.
 #[cfg(board = "virt")]
-pub(crate) fn enable_timer_interrupt() {
+pub(crate) fn enable_interrupts() {
     // SAFETY: no critical section is broken: interrupts were never enabled before.
     unsafe {
         riscv::register::mie::set_mtimer();
+        riscv::register::mie::set_mext();
         riscv::interrupt::enable();
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::board::HEAP_SIZE;
 use crate::recording::scope;
+use crate::register;
 
 /// Leaks of one site.
 pub(crate) struct Leak {
@@ -37,6 +38,13 @@ pub(crate) fn go_wrong(round: u32) {
     }
     if round == FAILING_ROUND {
         let _scope = scope(FAILING_SCOPE);
+        if cfg!(feature = "panic") {
+            // Whoever cannot go on without it.
+            core::hint::black_box(Vec::<u8>::with_capacity(FAILING_BYTES));
+        }
+        if cfg!(feature = "fault") {
+            register::fault();
+        }
         let failed = Vec::<u8>::new().try_reserve_exact(FAILING_BYTES).is_err();
         assert!(failed, "more could be had than there is");
     }

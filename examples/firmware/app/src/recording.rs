@@ -2,20 +2,26 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heapwire_core::{Device, Placement, Recorder, Scope, Session};
+#[cfg(any(feature = "interrupt", feature = "slow"))]
+use heapwire_core::FrameSender;
+use heapwire_core::{Detail, Device, Placement, Recorder, Session, WhenFull};
 
 use crate::board::{self, BUFFER_SIZE};
-use crate::uart::Uart;
+use crate::drain;
 use crate::witness;
 
-const BUFFERS: usize = 4;
-const SCOPES: usize = 16;
+/// A task that sends gets its turn less often than an idle loop.
+const BUFFERS: usize = if cfg!(feature = "async") { 8 } else { 4 };
+const NAMES: usize = 24;
 
+/// The board, as its recorder sees it.
 pub(crate) struct Board;
 
 impl Device for Board {
     const PLACEMENT: Placement = Placement::LINKED_LIST_32;
     const CLOCK_BITS: u32 = board::CLOCK_BITS;
+    const WHEN_FULL: WhenFull =
+        if cfg!(feature = "overwrite") { WhenFull::Overwrite } else { WhenFull::Lose };
 
     fn session() -> Session<'static> {
         Session {
@@ -26,6 +32,10 @@ impl Device for Board {
         }
     }
 
+    fn epoch() -> u32 {
+        EPOCH.load(Ordering::Relaxed)
+    }
+
     fn ticks() -> u64 {
         witness::ticks()
     }
@@ -33,9 +43,32 @@ impl Device for Board {
     fn thread() -> Option<u32> {
         Some(TASK.load(Ordering::Relaxed))
     }
+
+    fn sealed() {
+        drain::sealed();
+    }
 }
 
-pub(crate) static RECORDER: Recorder<Board, BUFFER_SIZE, BUFFERS, SCOPES> = Recorder::new();
+pub(crate) static RECORDER: Recorder<Board, BUFFER_SIZE, BUFFERS, NAMES> = Recorder::new();
+#[cfg(any(feature = "interrupt", feature = "slow"))]
+pub(crate) type Sender = FrameSender<'static, Board, BUFFER_SIZE, BUFFERS, NAMES>;
+pub(crate) type Scope = heapwire_core::Scope<'static, Board, BUFFER_SIZE, BUFFERS, NAMES>;
+
+/// How often the board was reset.
+static EPOCH: AtomicU32 = AtomicU32::new(0);
+
+/// Before recording starts.
+pub(crate) fn prepare(epoch: u32) {
+    EPOCH.store(epoch, Ordering::Relaxed);
+    for (task, name) in
+        [(Task::Reports, "reports"), (Task::Messages, "messages"), (Task::Timer, "timer interrupt")]
+    {
+        RECORDER.name_thread(task as u32, name);
+    }
+    if cfg!(feature = "totals") {
+        RECORDER.set_detail(Detail::Totals);
+    }
+}
 
 /// Names who allocates, until the guard is dropped.
 pub(crate) fn scope(name: &'static str) -> Scope<'static, Board, BUFFER_SIZE, BUFFERS, SCOPES> {
@@ -46,7 +79,7 @@ pub(crate) fn scope(name: &'static str) -> Scope<'static, Board, BUFFER_SIZE, BU
 pub(crate) struct Scopes;
 
 impl firmware_workload::Scopes for Scopes {
-    type Guard = Scope<'static, Board, BUFFER_SIZE, BUFFERS, SCOPES>;
+    type Guard = Scope;
 
     fn enter(&self, name: &'static str) -> Self::Guard {
         scope(name)
@@ -77,16 +110,6 @@ pub(crate) fn task() -> u32 {
     TASK.load(Ordering::Relaxed)
 }
 
-/// Sends what is ready, however long that takes.
-pub(crate) fn drain() {
-    // A UART never fails.
-    let _ = RECORDER.drain(&mut Uart);
-}
-
-/// Sends all there is, and how everything stands.
-pub(crate) fn finish() {
-    RECORDER.stop();
-    RECORDER.flush();
-    drain();
-    let _ = RECORDER.send_totals(&mut Uart);
+pub(crate) fn epoch() -> u32 {
+    EPOCH.load(Ordering::Relaxed)
 }

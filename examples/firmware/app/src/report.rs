@@ -1,6 +1,6 @@
 //! What the far end compares with, as lines of text.
 
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use crate::board::{self, HEAP_SIZE};
 use crate::memory;
@@ -31,13 +31,35 @@ pub(crate) fn witness(counts: &Counts) {
     );
 }
 
-/// What was planted, and the allocator's own numbers.
-pub(crate) fn end() {
+/// What was planted.
+pub(crate) fn planted() {
     for Leak { scope, blocks, bytes } in LEAKS {
         line!("planted scope={scope} blocks={blocks} bytes={}", blocks * bytes as u32);
     }
+}
+
+/// What failed.
+pub(crate) fn failed() {
     line!("failed scope={FAILING_SCOPE} size={FAILING_BYTES}");
+}
+
+/// The allocator's own numbers.
+pub(crate) fn heap() {
     let (used, free) = (memory::heap_used(), memory::heap_free());
     line!("heap size={HEAP_SIZE} used={used} free={free}");
+}
+
+/// A reset is waited for.
+pub(crate) fn waiting() {
+    line!("waiting");
+}
+
+/// Why it ended before its time.
+pub(crate) fn died(why: fmt::Arguments<'_>) {
+    line!("died {why}");
+}
+
+/// That was all.
+pub(crate) fn done() {
     line!("done");
 }

@@ -31,6 +31,8 @@ pub(crate) fn interrupt() {
             }
         });
     });
+    #[cfg(feature = "slow")]
+    crate::drain::timer_interrupt();
 }
 
 /// The oldest sample.

@@ -3,13 +3,13 @@
 //!
 //! The checksum is FNV-1a, 32 bits, over seven fields of each event, in order: its kind as one byte (1
 //! allocation, 2 free, 3 reallocation, 4 failed allocation, 5 gauge), then, as 32 bits each, the least
-//! significant byte first: time (as the clock shows it, the lower half), thread, site, old address, address, size. What an
-//! event does not have is 0; a gauge's number is its site, its value its size.
+//! significant byte first: time (as the clock shows it, the lower half), thread, site, old address, address,
+//! size. What an event does not have is 0; a gauge's value is its size.
 
 use core::cell::{Cell, RefCell};
 
 use critical_section::Mutex;
-use heapwire_core::{EventKind, HeapObserver};
+use heapwire_core::HeapObserver;
 
 use crate::board;
 use crate::memory;
@@ -107,15 +107,13 @@ pub(crate) fn ticks() -> u64 {
 }
 
 /// Records a gauge.
-pub(crate) fn gauge(gauge: u32, value: usize) {
-    let kind = EventKind::Gauge { gauge, value: value as i64 };
-    let tell = || RECORDER.record(kind, 0);
-    witness(Kind::Gauge, Some(gauge), [0, 0, value], tell, |counts| counts.gauges += 1);
+pub(crate) fn gauge(name: &'static str, value: usize) {
+    let tell = || RECORDER.gauge(name, value as i64);
+    witness(Kind::Gauge, [0, 0, value], tell, |counts| counts.gauges += 1);
 }
 
 fn witness(
     kind: Kind,
-    site: Option<u32>,
     [old, address, size]: [usize; 3],
     tell: impl FnOnce(),
     count: impl FnOnce(&mut Counts),
@@ -133,7 +131,7 @@ fn witness(
         counts.events += 1;
         count(&mut counts);
         counts.fold(&[kind as u8]);
-        let site = site.unwrap_or_else(|| RECORDER.site());
+        let site = if let Kind::Gauge = kind { 0 } else { RECORDER.site() };
         let fields = [now as u32, recording::task(), site, old as u32, address as u32, size as u32];
         for field in fields {
             counts.fold(&field.to_le_bytes());
@@ -147,7 +145,7 @@ pub(crate) struct Witness;
 impl HeapObserver for Witness {
     fn allocated(&self, address: usize, size: usize) {
         let tell = || RECORDER.allocated(address, size);
-        witness(Kind::Allocation, None, [0, address, size], tell, |counts| {
+        witness(Kind::Allocation, [0, address, size], tell, |counts| {
             counts.allocations += 1;
             counts.allocated(size);
         });
@@ -155,7 +153,7 @@ impl HeapObserver for Witness {
 
     fn freed(&self, address: usize, size: usize) {
         let tell = || RECORDER.freed(address, size);
-        witness(Kind::Free, None, [0, address, 0], tell, |counts| {
+        witness(Kind::Free, [0, address, 0], tell, |counts| {
             counts.frees += 1;
             counts.freed(size);
         });
@@ -168,7 +166,7 @@ impl HeapObserver for Witness {
 
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
         let tell = || RECORDER.reallocated(old, old_size, address, size);
-        witness(Kind::Reallocation, None, [old, address, size], tell, |counts| {
+        witness(Kind::Reallocation, [old, address, size], tell, |counts| {
             counts.reallocations += 1;
             counts.freed(old_size);
             counts.allocated(size);
@@ -178,7 +176,7 @@ impl HeapObserver for Witness {
 
     fn failed(&self, size: usize) {
         let tell = || RECORDER.failed(size);
-        witness(Kind::Failed, None, [0, 0, size], tell, |counts| counts.failed += 1);
+        witness(Kind::Failed, [0, 0, size], tell, |counts| counts.failed += 1);
         memory::let_interrupts_go();
     }
 }

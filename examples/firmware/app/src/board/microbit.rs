@@ -83,6 +83,25 @@ pub(super) fn interrupt(number: i16) {
         Register(TIMER + COMPARED).write(0);
         timer::interrupt();
     }
+    #[cfg(feature = "interrupt")]
+    if number == UART_INTERRUPT as i16 {
+        crate::drain::uart_interrupt();
+    }
+}
+
+#[cfg(feature = "interrupt")]
+const UART_INTERRUPT: u32 = 2;
+
+/// Whether the UART interrupts when it has room.
+#[cfg(feature = "interrupt")]
+pub(crate) fn uart_interrupt(on: bool) {
+    const DISABLE_INTERRUPTS: usize = 0x308;
+    const WHEN_SENT: u32 = 1 << 7;
+    Register(UART + if on { ENABLE_INTERRUPTS } else { DISABLE_INTERRUPTS }).write(WHEN_SENT);
+    enable_interrupt(UART_INTERRUPT);
+    if on && sent() {
+        super::cortex_m::pend_interrupt(UART_INTERRUPT);
+    }
 }
 
 /// Whether a byte was given to the UART.

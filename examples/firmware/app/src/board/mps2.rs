@@ -22,13 +22,14 @@ const UNUSED_BITS: u32 = 5;
 pub(crate) const CLOCK_BITS: u32 = 32 - UNUSED_BITS;
 pub(crate) const TICKS_PER_SECOND: u64 = (FREQUENCY >> UNUSED_BITS) as u64;
 
+const SEND_AND_RECEIVE: u32 = 3;
+
 pub(crate) fn start() {
     Register(CLOCK + RELOAD).write(u32::MAX);
     // It wraps soon after the start, rather than for the first time when nobody looks.
     Register(CLOCK + VALUE).write(FREQUENCY / 100);
     Register(CLOCK + CONTROL).write(1);
     const BAUD_DIVIDER: usize = 16;
-    const SEND_AND_RECEIVE: u32 = 3;
     Register(UART + BAUD_DIVIDER).write(FREQUENCY / 115_200);
     Register(UART + 8).write(SEND_AND_RECEIVE);
 }
@@ -53,6 +54,25 @@ pub(super) fn interrupt(number: i16) {
     if number == TIMER_INTERRUPT as i16 {
         Register(TIMER + INTERRUPT).write(1);
         timer::interrupt();
+    }
+    #[cfg(any(feature = "interrupt", feature = "async"))]
+    if number == UART_INTERRUPT as i16 {
+        Register(UART + INTERRUPT).write(1);
+        crate::drain::uart_interrupt();
+    }
+}
+
+#[cfg(any(feature = "interrupt", feature = "async"))]
+const UART_INTERRUPT: u32 = 1;
+
+/// Whether the UART interrupts when it has room.
+#[cfg(any(feature = "interrupt", feature = "async"))]
+pub(crate) fn uart_interrupt(on: bool) {
+    const INTERRUPT_WHEN_SENT: u32 = 4;
+    Register(UART + 8).write(if on { SEND_AND_RECEIVE | INTERRUPT_WHEN_SENT } else { SEND_AND_RECEIVE });
+    enable_interrupt(UART_INTERRUPT);
+    if on && sent() {
+        super::cortex_m::pend_interrupt(UART_INTERRUPT);
     }
 }
 

@@ -52,7 +52,7 @@ fn interrupt_at(time: u64) {
 
 pub(crate) fn start_timer() {
     interrupt_at(time() + FREQUENCY / 1000);
-    crate::memory::enable_timer_interrupt();
+    crate::memory::enable_interrupts();
 }
 
 pub(crate) fn stop_timer() {
@@ -63,6 +63,47 @@ pub(crate) fn stop_timer() {
 fn machine_timer() {
     interrupt_at(time() + FREQUENCY / 1000);
     timer::interrupt();
+}
+
+/// The interrupt controller: a priority for each, which are enabled, and which it is.
+#[cfg(any(feature = "interrupt", feature = "async"))]
+mod plic {
+    use crate::register::Register;
+
+    pub(super) const UART: u32 = 10;
+    pub(super) const UART_PRIORITY: Register = Register(0x0C00_0000 + 4 * UART as usize);
+    pub(super) const ENABLED: Register = Register(0x0C00_2000);
+    pub(super) const CLAIM: Register = Register(0x0C20_0004);
+}
+
+/// Whether the UART interrupts when it has room.
+#[cfg(any(feature = "interrupt", feature = "async"))]
+pub(crate) fn uart_interrupt(on: bool) {
+    const WHEN_SENT: u8 = 2;
+    plic::UART_PRIORITY.write(1);
+    plic::ENABLED.write(1 << plic::UART);
+    // Turned on anew it interrupts at once if there is room.
+    const INTERRUPTS: ByteRegister = ByteRegister(UART + 1);
+    INTERRUPTS.write(0);
+    if on {
+        INTERRUPTS.write(WHEN_SENT);
+    }
+}
+
+#[cfg(any(feature = "interrupt", feature = "async"))]
+#[core_interrupt(Interrupt::MachineExternal)]
+fn machine_external() {
+    let claimed = plic::CLAIM.read();
+    // Takes the interrupt back.
+    let _ = ByteRegister(UART + 2).read();
+    crate::drain::uart_interrupt();
+    plic::CLAIM.write(claimed);
+}
+
+/// All exceptions.
+#[unsafe(no_mangle)]
+extern "C" fn ExceptionHandler() -> ! {
+    crate::last_words(format_args!("exception"))
 }
 
 const LINE_STATE: ByteRegister = ByteRegister(UART + 5);
