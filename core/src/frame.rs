@@ -9,7 +9,7 @@
 use crate::format::FRAME_DELIMITER;
 
 /// Bytes of the longest piece.
-const LONGEST: usize = 254;
+pub(crate) const LONGEST: usize = 254;
 
 /// The longest frame of a chunk of `len` bytes, delimiters included.
 #[must_use]

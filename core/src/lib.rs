@@ -82,7 +82,7 @@
 //! | lanes | [`Rows`] for lines, [`Columns`] for compressed files |
 //! | chunks | [`Chunker`] and [`emit_chunk`] write, [`Chunk`], [`ChunkHeader`] and [`Decoder`] read; [`Definition`]s tell what numbers stand for |
 //! | lines | [`write_frame`], [`Deframer`] |
-//! | devices | `Recorder` (feature `embedded-io`), `TrackedHeap` (feature `alloc-hook`) |
+//! | devices | `Recorder`, `FrameSender` (feature `embedded-io`), `TrackedHeap` (feature `alloc-hook`) |
 //!
 //! [`mod@format`] is the format's normative description, and its numbers.
 //!
@@ -92,6 +92,7 @@
 //!
 //! - `embedded-io`: `Recorder`, from allocator hooks to any [`embedded_io::Write`](https://docs.rs/embedded-io).
 //!   It uses `critical-section`, of which the firmware chooses the implementation.
+//! - `async`: `Recorder::drain_async`, to any [`embedded_io_async::Write`](https://docs.rs/embedded-io-async).
 //! - `alloc-hook`: `TrackedHeap`, which wraps any `GlobalAlloc`. The one file with unsafe code.
 //! - `defmt`: `defmt::Format` on the types that firmware would log.
 #![no_std]
@@ -132,7 +133,7 @@ pub use header::{ChunkHeader, ChunkKind, Codec, Layout, Losses};
 pub use heap::{HeapObserver, TrackedHeap};
 pub use lanes::{COLUMN_COUNT, Columns, Lanes, Rows};
 #[cfg(feature = "embedded-io")]
-pub use recorder::{Device, Recorder, Scope, WhenFull};
+pub use recorder::{Detail, Device, FrameSender, Recorder, Scope, WhenFull};
 pub use shape::{ModelSpec, Placement, Shape};
 pub use tables::{Block, Context, FreeList, LastSize, Slices, Tables, Thread, TinyTables};
 pub use word::Word;

@@ -18,11 +18,27 @@ pub trait Device {
     /// What the hook does when all buffers are full.
     const WHEN_FULL: WhenFull = WhenFull::Lose;
 
+    /// The number of its stream: each core has a recorder of its own, and each of these another number.
+    const STREAM: u32 = 0;
+
     /// Which device this is, and the unit of its ticks; asked when that is sent.
     fn session() -> Session<'static>;
 
+    /// How often the device started before; asked once, when recording first starts. Keep it in flash,
+    /// or in memory that a reset leaves alone: by nothing else can a reader tell for sure that events are
+    /// those of another run, with another heap.
+    #[inline]
+    fn epoch() -> u32 {
+        0
+    }
+
     /// The clock.
     fn ticks() -> u64;
+
+    /// A chunk was sealed: called in the hook's critical section, to wake the task that drains, or to turn
+    /// the UART's interrupt on. Must not record, and should take no time.
+    #[inline]
+    fn sealed() {}
 
     /// The thread, task or core that is running; `None` where they are not told apart.
     #[inline]
@@ -36,6 +52,9 @@ pub trait Device {
 pub enum WhenFull {
     /// Lose the event and count it.
     Lose,
+    /// Lose the events of the oldest sealed chunk instead, and count them: the reader of a link that comes
+    /// and goes gets what happened last.
+    Overwrite,
     /// Call `relax` and look again, at most so many times; then lose the event.
     Wait {
         /// How many times to look.
@@ -43,6 +62,19 @@ pub enum WhenFull {
         /// What to do in between, outside the critical section: yield, sleep, drain.
         relax: fn(),
     },
+}
+
+/// How much is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Detail {
+    /// Every event.
+    #[default]
+    Events,
+    /// No event, but all are counted: for links too slow for events. Each
+    /// [`flush`](super::Recorder::flush) lets a chunk of nothing but a header be sent, with the totals of
+    /// the heap; to a reader the events between two of them are lost ones.
+    Totals,
 }
 
 /// A device's placement.

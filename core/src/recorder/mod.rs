@@ -5,26 +5,28 @@
 //! it.
 
 mod device;
+mod names;
+mod outgoing;
 mod state;
 
-pub use device::{Device, WhenFull};
+pub use device::{Detail, Device, WhenFull};
+pub use outgoing::FrameSender;
 
 use core::cell::RefCell;
 
-use crate::crc::Crc32;
-use crate::definition::put_definition;
+use crate::definition::{Definition, NameKind, put_definition};
 use crate::event::{EventKind, NO_SITE};
-use crate::format::{CRC_LEN, MAX_HEADER};
+use crate::format::CRC_LEN;
 use crate::frame::write_frame_of;
-use crate::header::{ChunkHeader, ChunkKind, set_counts};
 use crate::word::{OwnWord, Word};
 use critical_section::Mutex;
 use embedded_io::Write;
-use state::{Recorded, State, What, Whose};
+use outgoing::Outgoing;
+use state::{Payload, Recorded, State, What, Whose};
 
 /// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
 /// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the
-/// line a chunk is about 20 bytes longer. Up to `SCOPES` scopes name sites.
+/// line a chunk is about 20 bytes longer. Up to `NAMES` scopes, gauges, marks and threads have names.
 ///
 /// ```
 /// use heapwire_core::{Device, EventKind, Placement, Recorder, Session};
@@ -70,20 +72,20 @@ use state::{Recorded, State, What, Whose};
 /// #     fn flush(&mut self) -> Result<(), Self::Error> { Ok(()) }
 /// # }
 /// ```
-pub struct Recorder<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize = 16> {
-    state: Mutex<RefCell<State<D, SIZE, BUFFERS, SCOPES>>>,
+pub struct Recorder<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize = 16> {
+    state: Mutex<RefCell<State<D, SIZE, BUFFERS, NAMES>>>,
 }
 
-impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> Default
-    for Recorder<D, SIZE, BUFFERS, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> Default
+    for Recorder<D, SIZE, BUFFERS, NAMES>
 {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
-    Recorder<D, SIZE, BUFFERS, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
+    Recorder<D, SIZE, BUFFERS, NAMES>
 {
     /// A recorder that does not record yet.
     #[must_use]
@@ -103,9 +105,9 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
 
     /// Enters a scope: until the guard is dropped, events come from the site of this name. Scopes
     /// nest. When there is no place for another name, its site is unknown.
-    pub fn scope(&self, name: &'static str) -> Scope<'_, D, SIZE, BUFFERS, SCOPES> {
+    pub fn scope(&self, name: &'static str) -> Scope<'_, D, SIZE, BUFFERS, NAMES> {
         let former = self.with(|state| {
-            let site = state.site_of(name);
+            let site = state.number(NameKind::Scope, name);
             core::mem::replace(&mut state.site, site)
         });
         Scope { recorder: self, former: former.unwrap_or(NO_SITE) }
@@ -114,6 +116,36 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
     /// The site of the scope we are in, or [`NO_SITE`].
     pub fn site(&self) -> u32 {
         self.with(|state| state.site).unwrap_or(NO_SITE)
+    }
+
+    /// Records the value of a gauge: the largest free block, the depth of a queue, any number over time.
+    /// Gauges that found no place among the names have number 0 in common.
+    pub fn gauge(&self, name: &'static str, value: i64) {
+        let gauge = self.number(NameKind::Gauge, name);
+        self.record(EventKind::Gauge { gauge, value }, 0);
+    }
+
+    /// Marks a point in time worth finding again. Marks that found no place among the names have
+    /// number 0 in common.
+    pub fn mark(&self, name: &'static str) {
+        let mark = self.number(NameKind::Mark, name);
+        self.record(EventKind::Mark { mark }, 0);
+    }
+
+    /// Names a thread, task or core, by the number that [`Device::thread`] gives it; a name given before
+    /// gives way. Threads with numbers above 65,000, and those that find no place, stay numbers.
+    pub fn name_thread(&self, thread: u32, name: &'static str) {
+        self.with(|state| state.name_thread(thread, name));
+    }
+
+    /// How much is recorded from now on, whether recording has started or not. What is left out is
+    /// counted, so that totals stay exact and the gap has a size.
+    pub fn set_detail(&self, detail: Detail) {
+        self.with(|state| state.set_detail(detail));
+    }
+
+    fn number(&self, kind: NameKind, name: &'static str) -> u32 {
+        self.with(|state| state.number(kind, name)).unwrap_or(0)
     }
 
     /// Records what happened just now. `freed` is the size in bytes of a block freed or resized. Sizes
@@ -142,7 +174,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
     fn report(&self, what: What<'_>, whose: Whose) {
         let recorded = self.with(|state| match state.recording {
             true => state.record(&what, whose),
-            false => Recorded::Done,
+            false => {
+                state.pass_over(&what);
+                Recorded::Done
+            }
         });
         if let Some(Recorded::Again | Recorded::NoRoom | Recorded::TooLarge) = recorded {
             self.report_again(&what, whose);
@@ -153,14 +188,18 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
     #[inline(never)]
     fn report_again(&self, what: &What<'_>, whose: Whose) {
         let (mut attempts, relax) = match D::WHEN_FULL {
-            WhenFull::Lose => (0, None),
+            WhenFull::Lose | WhenFull::Overwrite => (0, None),
             WhenFull::Wait { attempts, relax } => (attempts, Some(relax)),
         };
         loop {
             let recorded = self.with(|state| {
                 let recorded = state.record(what, whose);
                 let lost = match recorded {
-                    Recorded::NoRoom => attempts == 0,
+                    Recorded::NoRoom if attempts == 0 => match state.make_room(what) {
+                        true => return Recorded::Again,
+                        false => true,
+                    },
+                    Recorded::NoRoom => false,
                     Recorded::TooLarge => true,
                     Recorded::Done | Recorded::Again => false,
                 };
@@ -181,10 +220,11 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
         }
     }
 
-    /// Seals the chunk being filled, however little is in it, so that [`drain`](Self::drain) sends
-    /// it: at the end, before a long sleep, or every so often to keep the reader up to date.
+    /// Seals the chunk being filled, however little is in it, so that a drain sends it; with
+    /// [`Detail::Totals`], has one sent without events. At the end, before a long sleep, or every so often
+    /// to keep the reader up to date.
     pub fn flush(&self) {
-        self.with(State::seal);
+        self.with(State::flush);
     }
 
     /// Sends everything sealed, with definitions where they are due: all at first, new names before the
@@ -195,23 +235,17 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
     /// # Errors
     /// The first error of the link. The chunk that it refused is lost, and counted so.
     pub fn drain<W: Write>(&self, link: &mut W) -> Result<usize, W::Error> {
-        let mut sent = 0;
+        let mut chunks = 0;
         if !self.with(|state| state.is_ready()).unwrap_or(false) {
-            return Ok(sent);
+            return Ok(chunks);
         }
-        let mut body = [0; SIZE];
-        while let Some((header, len)) = self.with(|state| state.take(&mut body)).flatten() {
-            let result = match self.announce(link, &header) {
-                Ok(()) => send(link, &header, &mut body, len),
-                refused => refused,
-            };
-            if let Err(refused) = result {
-                self.with(|state| state.lose_link(header.events));
-                return Err(refused);
-            }
-            sent += 1;
+        let (mut chunk, mut sent) = (Outgoing::new(), false);
+        while let Some(events) = self.next(&mut chunk, sent) {
+            send(link, &chunk)?;
+            sent = true;
+            chunks += usize::from(events > 0);
         }
-        Ok(sent)
+        Ok(chunks)
     }
 
     /// Sends a chunk without events, for the totals in its header, if no event waits: at the end, so
@@ -220,83 +254,98 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
     /// # Errors
     /// The first error of the link.
     pub fn send_totals<W: Write>(&self, link: &mut W) -> Result<(), W::Error> {
-        match self.with(State::totals).flatten() {
-            Some(header) => send(link, &header, &mut [0; CRC_LEN], 0),
-            None => Ok(()),
+        let Some(header) = self.with(State::totals).flatten() else { return Ok(()) };
+        let mut chunk = Outgoing::<CRC_LEN>::new();
+        chunk.complete(&header, 0);
+        send(link, &chunk)
+    }
+
+    /// What can still be said in a panic handler or a fault handler: stops recording and sends all that was
+    /// recorded, however far a drain had come, then the totals. The last event is often the allocation that
+    /// failed: it has made itself room even if all buffers were full. Never waits but for the link.
+    ///
+    /// A chunk that was on its way when the panic struck, whoever sent it, is lost and counted so. Returns
+    /// false when the panic struck within the hook itself (in [`Device::ticks`], [`Device::thread`] or by
+    /// a fault): then nothing can be sent.
+    ///
+    /// # Errors
+    /// The first error of the link.
+    pub fn last_words<W: Write>(&self, link: &mut W) -> Result<bool, W::Error> {
+        let flushed = self.with(|state| {
+            state.stop();
+            state.flush();
+        });
+        self.drain(link)?;
+        self.send_totals(link)?;
+        Ok(flushed.is_some())
+    }
+
+    /// The next chunk for the line and how many events are in it; `None` when there is none. `sent` says
+    /// whether the one before was sent. All drains go this way: what one took and never said to have sent,
+    /// because the link refused it or the drain was cancelled or died, is counted as lost by the next.
+    fn next(&self, chunk: &mut Outgoing<SIZE>, mut sent: bool) -> Option<u32> {
+        loop {
+            let next = self.with(|state| state.next(sent, &mut chunk.body)).flatten();
+            let (header, payload) = next?;
+            let len = match payload {
+                Payload::Taken(len) => Some(len),
+                Payload::Definitions(first) => self.define(&mut chunk.body, first),
+            };
+            if let Some(len) = len {
+                chunk.complete(&header, len)?;
+                return Some(header.events);
+            }
+            sent = true;
         }
     }
 
-    /// Sends the definitions that are due before the chunk with this header.
-    fn announce<W: Write>(&self, link: &mut W, header: &ChunkHeader) -> Result<(), W::Error> {
-        let Some((mut item, all)) = self.with(State::due).flatten() else { return Ok(()) };
-        let header = ChunkHeader { kind: ChunkKind::Definitions, events: 0, ..*header };
-        let mut body = [0; SIZE];
+    /// Writes as many definitions as a chunk has room for, from this number on; returns their length in
+    /// bytes, or `None` when there is nothing to write.
+    fn define(&self, body: &mut [u8], first: usize) -> Option<usize> {
+        let (mut item, mut len) = (first, 0);
+        let most = body.len().saturating_sub(CRC_LEN);
         loop {
-            let mut len = 0;
-            let next = loop {
-                let next = self.with(|state| state.definition(item)).flatten();
-                let room = body.get_mut(len..SIZE.saturating_sub(CRC_LEN)).unwrap_or_default();
-                let Some(definition) = next else { break false };
-                match put_definition(room, &definition) {
-                    Some(written) => len += written,
-                    // A name too long for any chunk of this size: its site stays a number.
-                    None if len == 0 => {}
-                    None => break true,
-                }
-                item += 1;
+            let definition = match item {
+                0 => Some(Definition::Session(D::session())),
+                _ => self.with(|state| state.definition(item)).flatten(),
             };
-            if len > 0 {
-                send(link, &header, &mut body, len)?;
+            let Some(definition) = definition else { break };
+            match put_definition(body.get_mut(len..most).unwrap_or_default(), &definition) {
+                Some(written) => len += written,
+                // A name too long for any chunk of this size: what it names stays a number.
+                None if len == 0 => {}
+                None => break,
             }
-            if !all {
-                self.with(|state| state.repeated(item));
-            }
-            if !(next && all) {
-                return Ok(());
-            }
+            item += 1;
         }
+        self.with(|state| state.defined(first, item));
+        (len > 0).then_some(len)
     }
 
     /// Runs `f` in a critical section; `None` when an event interrupted the recorder itself (from an
     /// interrupt that critical sections do not hold back), which is then not recorded.
     #[inline]
-    fn with<R>(&self, f: impl FnOnce(&mut State<D, SIZE, BUFFERS, SCOPES>) -> R) -> Option<R> {
+    fn with<R>(&self, f: impl FnOnce(&mut State<D, SIZE, BUFFERS, NAMES>) -> R) -> Option<R> {
         critical_section::with(|section| {
             self.state.borrow(section).try_borrow_mut().ok().map(|mut state| f(&mut state))
         })
     }
 }
 
-/// Sends a chunk of the `len` first bytes of `body`, behind which is room for its checksum.
-fn send<W: Write>(
-    link: &mut W,
-    header: &ChunkHeader,
-    body: &mut [u8],
-    len: usize,
-) -> Result<(), W::Error> {
-    let mut head = [0; MAX_HEADER];
-    // No header is longer, so there is nothing to be told.
-    let Some(head_len) = header.emit(&mut head, 0, false) else { return Ok(()) };
-    let end = len.saturating_add(CRC_LEN);
-    set_counts(&mut head, head_len.saturating_add(end), header.events, false);
-    let head = head.get(..head_len).unwrap_or_default();
-    let checksum = Crc32::new().update(head).update(body.get(..len).unwrap_or_default()).value();
-    if let Some(room) = body.get_mut(len..).and_then(|room| room.first_chunk_mut()) {
-        *room = checksum.to_le_bytes();
-    }
-    write_frame_of(head, body.get(..end).unwrap_or_default(), |piece| link.write_all(piece))?;
+fn send<W: Write, const SIZE: usize>(link: &mut W, chunk: &Outgoing<SIZE>) -> Result<(), W::Error> {
+    write_frame_of(chunk.head(), chunk.body(), |piece| link.write_all(piece))?;
     link.flush()
 }
 
 /// While it lives, events come from its site. Returned by [`Recorder::scope`].
 #[must_use]
-pub struct Scope<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> {
-    recorder: &'a Recorder<D, SIZE, BUFFERS, SCOPES>,
+pub struct Scope<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> {
+    recorder: &'a Recorder<D, SIZE, BUFFERS, NAMES>,
     former: u32,
 }
 
-impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> Drop
-    for Scope<'_, D, SIZE, BUFFERS, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> Drop
+    for Scope<'_, D, SIZE, BUFFERS, NAMES>
 {
     fn drop(&mut self) {
         self.recorder.with(|state| state.site = self.former);
@@ -304,8 +353,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> Dr
 }
 
 #[cfg(feature = "alloc-hook")]
-impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
-    crate::heap::HeapObserver for Recorder<D, SIZE, BUFFERS, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
+    crate::heap::HeapObserver for Recorder<D, SIZE, BUFFERS, NAMES>
 {
     fn allocated(&self, address: usize, size: usize) {
         let (address, size) = (address as OwnWord, size as OwnWord);

@@ -1,9 +1,8 @@
 //! What hook and drain share: buffers being filled, sealed and sent in turn.
 
-use heapless::Vec;
-
-use super::device::{Clock, Device, Known};
-use crate::definition::{Definition, Name, NameKind};
+use super::device::{Clock, Detail, Device, Known, WhenFull};
+use super::names::Names;
+use crate::definition::{Definition, NameKind};
 use crate::encode::{Allocated, Encoder};
 use crate::event::{EventKind, HeapTotals, NO_SITE};
 use crate::format::CRC_LEN;
@@ -117,36 +116,52 @@ struct Buffer<const SIZE: usize> {
 /// The drain's part: what the chunks that it took said.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
-    sequence: u32,
     allocations: u64,
     frees: u64,
     surplus: u64,
-    lost_by_link: u64,
+    sequence: u32,
+    lost_by_link: u32,
+    /// The events of the chunk that is on its way; definitions have none.
+    on_its_way: Option<u16>,
 }
 
-pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize> {
+/// The payload of what the drain is to send.
+pub(super) enum Payload {
+    /// So many bytes, which are there already.
+    Taken(usize),
+    /// The definitions from this number on.
+    Definitions(usize),
+}
+
+pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> {
     encoder: Encoder<Rows, TinyTables<OwnWord>, Known<D>>,
     buffers: [Buffer<SIZE>; BUFFERS],
     /// The buffer being filled, the events in it, and how many before it are sealed.
-    filling: usize,
+    filling: u16,
     events: u16,
-    sealed: usize,
+    sealed: u16,
+    /// The definition to repeat next, and in how many chunks.
+    repeat: u16,
+    repeat_in: u16,
+    /// Definitions that were sent: the session, then names.
+    defined: u16,
     counts: Counts,
     time: u64,
+    /// Whether events are to be recorded; also needs `running` and the detail for it.
     pub(super) recording: bool,
+    running: bool,
     started: bool,
+    detail: Detail,
+    /// Whether a chunk of totals is to be sent.
+    totals_due: bool,
     pub(super) site: u32,
-    scopes: Vec<&'static str, SCOPES>,
+    epoch: u32,
+    names: Names<NAMES>,
     taken: Taken,
-    /// Definitions that were sent: the session, then scopes.
-    defined: usize,
-    /// The definition to repeat next, and in how many chunks.
-    repeat: usize,
-    repeat_in: u16,
 }
 
-impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
-    State<D, SIZE, BUFFERS, SCOPES>
+impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
+    State<D, SIZE, BUFFERS, NAMES>
 {
     /// Not recording. All zeros, so that a static recorder takes no flash.
     pub(super) const fn new() -> Self {
@@ -155,6 +170,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
                 D::PLACEMENT.address_bits <= OwnWord::BITS as u8,
                 "addresses wider than pointers"
             );
+            assert!(BUFFERS <= u16::MAX as usize, "more buffers than 16 bits count");
+            assert!(NAMES < u16::MAX as usize, "more names than 16 bits count");
         }
         let counts = Counts::ZERO;
         Self {
@@ -163,29 +180,60 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
             filling: 0,
             events: 0,
             sealed: 0,
+            repeat: 0,
+            repeat_in: 0,
+            defined: 0,
             counts,
             time: 0,
             recording: false,
+            running: false,
             started: false,
+            detail: Detail::Events,
+            totals_due: false,
             site: NO_SITE,
-            scopes: Vec::new(),
-            taken: Taken { sequence: 0, allocations: 0, frees: 0, surplus: 0, lost_by_link: 0 },
-            defined: 0,
-            repeat: 0,
-            repeat_in: 0,
+            epoch: 0,
+            names: Names::new(),
+            taken: Taken {
+                allocations: 0,
+                frees: 0,
+                surplus: 0,
+                sequence: 0,
+                lost_by_link: 0,
+                on_its_way: None,
+            },
         }
     }
 
     pub(super) fn start(&mut self) {
         if !self.started {
-            self.time = Clock::<D>::first();
+            (self.time, self.epoch) = (Clock::<D>::first(), D::epoch());
         }
-        (self.started, self.recording) = (true, true);
-        self.define_again();
+        (self.started, self.running) = (true, true);
+        self.set_detail(self.detail);
+        self.defined = 0;
     }
 
     pub(super) fn stop(&mut self) {
-        self.recording = false;
+        (self.running, self.recording) = (false, false);
+    }
+
+    pub(super) fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
+        self.recording = self.running && detail == Detail::Events;
+        if detail == Detail::Totals {
+            self.seal();
+        }
+    }
+
+    /// Counts an event that is not to be recorded.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pass_over(&mut self, what: &What<'_>) {
+        if self.running {
+            // Read, or its wrapping around might be missed.
+            self.time = Clock::<D>::after(self.time).0;
+            self.lose(what);
+        }
     }
 
     /// Records what happened just now.
@@ -203,7 +251,9 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
             Whose::Scope => self.site,
             Whose::Site(site) => site,
         };
-        let Some(buffer) = self.buffers.get_mut(self.filling) else { return Recorded::NoRoom };
+        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else {
+            return Recorded::NoRoom;
+        };
         let written = self.encoder.attempt(&mut buffer.payload, |encoder, payload| match *what {
             What::Allocated { old, address, size } => {
                 let old = old.map(|(old, _)| old.widen());
@@ -247,15 +297,44 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
     #[cold]
     #[inline(never)]
     fn open(&mut self) -> bool {
-        if self.sealed >= BUFFERS {
+        if usize::from(self.sealed) >= BUFFERS {
             return false;
         }
-        let Some(buffer) = self.buffers.get_mut(self.filling) else { return false };
+        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
         let (time, counts) = (self.time, self.counts);
         (buffer.time, buffer.counts) = (time, counts);
         let end = SIZE.min(MOST_PAYLOAD).saturating_sub(CRC_LEN);
         self.encoder.begin(0, end);
         true
+    }
+
+    /// When all buffers are sealed: lets the oldest chunk give way to this event, if that is wanted.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn make_room(&mut self, what: &What<'_>) -> bool {
+        // There is nothing that a reader would rather know than which allocation failed.
+        let wanted = matches!(D::WHEN_FULL, WhenFull::Overwrite)
+            || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
+        let Some(oldest) = self.buffers.get(usize::from(self.filling)).filter(|_| wanted) else {
+            return false;
+        };
+        // All others come after it.
+        let events = oldest.events.into();
+        let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
+        for counts in counts.chain([&mut self.counts]) {
+            counts.lost = counts.lost.saturating_add(events);
+        }
+        self.sealed = self.sealed.saturating_sub(1);
+        true
+    }
+
+    /// Completes the chunk being filled, if any event is in it, or else has totals sent instead of events.
+    pub(super) fn flush(&mut self) {
+        self.seal();
+        if self.started && self.detail == Detail::Totals {
+            self.totals_due = true;
+            D::sealed();
+        }
     }
 
     /// Completes the chunk being filled, if any event is in it.
@@ -265,51 +344,95 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
         if self.events == 0 {
             return;
         }
-        if let Some(buffer) = self.buffers.get_mut(self.filling) {
+        if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
             buffer.len = self.encoder.finish(&mut buffer.payload) as u16;
             buffer.events = self.events;
         }
         self.events = 0;
         self.sealed = self.sealed.wrapping_add(1);
         self.filling = self.filling.wrapping_add(1);
-        if self.filling >= BUFFERS {
+        if usize::from(self.filling) >= BUFFERS {
             self.filling = 0;
         }
+        D::sealed();
     }
 
-    /// Whether a chunk is sealed.
+    /// Whether there is something to send.
     pub(super) fn is_ready(&self) -> bool {
-        self.sealed > 0
+        self.sealed > 0 || self.totals_due
     }
 
-    /// Takes the oldest sealed chunk: its header and the length of its payload.
-    pub(super) fn take(&mut self, payload: &mut [u8; SIZE]) -> Option<(ChunkHeader, usize)> {
-        self.sealed = self.sealed.checked_sub(1)?;
-        let behind = self.sealed.wrapping_add(1);
-        let at = self.filling.checked_sub(behind);
-        let at = at.unwrap_or(self.filling.wrapping_add(BUFFERS).wrapping_sub(behind));
-        let &Buffer { time, counts, events, len, payload: ref bytes } = self.buffers.get(at)?;
-        *payload = *bytes;
+    /// What is to be sent next, if anything: definitions that are due, or the oldest sealed chunk, or one
+    /// of totals. `sent` says whether what this returned before was sent; otherwise it is lost.
+    pub(super) fn next(
+        &mut self,
+        sent: bool,
+        body: &mut [u8; SIZE],
+    ) -> Option<(ChunkHeader, Payload)> {
+        self.settle(sent);
+        let at = usize::from(self.filling).checked_sub(self.sealed.into());
+        let at = at.unwrap_or_else(|| {
+            usize::from(self.filling).wrapping_add(BUFFERS).wrapping_sub(self.sealed.into())
+        });
+        let oldest = if self.sealed > 0 { self.buffers.get(at) } else { None };
+        let (time, counts, events) = match oldest {
+            Some(oldest) => (oldest.time, oldest.counts, oldest.events),
+            // A checksum must have room.
+            None if self.totals_due && SIZE >= CRC_LEN => (self.now(), self.counts, 0),
+            None => return None,
+        };
+        let is_defined = usize::from(self.defined) > self.names.len();
+        if !is_defined || self.repeat_in == 0 {
+            let first = if is_defined { self.repeat } else { self.defined };
+            let header = self.header(ChunkKind::Definitions, time, counts, 0);
+            return Some((header, Payload::Definitions(first.into())));
+        }
+        let len = match oldest {
+            Some(oldest) => {
+                *body = oldest.payload;
+                self.sealed = self.sealed.wrapping_sub(1);
+                oldest.len.into()
+            }
+            None => {
+                self.totals_due = false;
+                0
+            }
+        };
         self.repeat_in = self.repeat_in.saturating_sub(1);
-        let header = self.header(time, counts, events.into());
-        Some((header, len.into()))
+        Some((self.header(ChunkKind::Events, time, counts, events), Payload::Taken(len)))
+    }
+
+    /// What was on its way has arrived, or is lost; then definitions may not have got through either.
+    fn settle(&mut self, sent: bool) {
+        if let Some(events) = self.taken.on_its_way.take()
+            && !sent
+        {
+            self.taken.lost_by_link = self.taken.lost_by_link.saturating_add(events.into());
+            self.defined = 0;
+        }
     }
 
     /// The header of a chunk without events, if none waits.
     pub(super) fn totals(&mut self) -> Option<ChunkHeader> {
+        self.settle(false);
         let idle = self.sealed == 0 && self.events == 0;
-        idle.then(|| self.header(Clock::<D>::after(self.time).0, self.counts, 0))
+        idle.then(|| self.header(ChunkKind::Events, self.now(), self.counts, 0))
     }
 
-    /// The header of the next chunk.
-    fn header(&mut self, time: u64, counts: Counts, events: u32) -> ChunkHeader {
+    fn now(&self) -> u64 {
+        Clock::<D>::after(self.time).0
+    }
+
+    /// The header of the next chunk, which is on its way from now on.
+    fn header(&mut self, kind: ChunkKind, time: u64, counts: Counts, events: u16) -> ChunkHeader {
         let taken = &mut self.taken;
         grow(&mut taken.allocations, counts.allocations);
         grow(&mut taken.frees, counts.frees);
         let step = counts.surplus.wrapping_sub(taken.surplus as u32).cast_signed();
         taken.surplus = taken.surplus.wrapping_add_signed(step.into());
         let sequence = taken.sequence;
-        taken.sequence = sequence.wrapping_add(1);
+        taken.sequence = sequence.wrapping_add(u32::from(kind == ChunkKind::Events));
+        taken.on_its_way = Some(events);
         let totals = HeapTotals {
             allocations: taken.allocations,
             frees: taken.frees,
@@ -318,16 +441,16 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
             peak_bytes: counts.peak_bytes.widen(),
         };
         ChunkHeader {
-            kind: ChunkKind::Events,
+            kind,
             layout: Layout::Rows,
             codec: Codec::None,
-            events,
-            stream: 0,
-            epoch: 0,
+            events: events.into(),
+            stream: D::STREAM,
+            epoch: self.epoch,
             sequence,
             time,
             first_event: totals.events().wrapping_add(taken.surplus),
-            losses: Losses { full: counts.lost.into(), link: taken.lost_by_link },
+            losses: Losses { full: counts.lost.into(), link: taken.lost_by_link.into() },
             totals,
             model: ModelSpec {
                 shape: TinyTables::<OwnWord>::empty().shape(),
@@ -336,55 +459,33 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const SCOPES: usize>
         }
     }
 
-    /// Counts the events of a chunk that the link refused. Definitions may not have got through either.
-    pub(super) fn lose_link(&mut self, events: u32) {
-        let link = &mut self.taken.lost_by_link;
-        *link = link.saturating_add(events.into());
-        self.define_again();
-    }
-
-    pub(super) fn define_again(&mut self) {
-        self.defined = 0;
-    }
-
-    /// The definitions to be sent now: the first of them, and whether all after it or only as many as
-    /// one chunk holds.
-    pub(super) fn due(&mut self) -> Option<(usize, bool)> {
-        if self.defined <= self.scopes.len() {
-            let first = self.defined;
-            self.defined = self.scopes.len().wrapping_add(1);
+    /// The definitions of these numbers were made into a chunk.
+    pub(super) fn defined(&mut self, first: usize, end: usize) {
+        if usize::from(self.defined) > self.names.len() {
+            self.repeat = if end <= self.names.len() { end as u16 } else { 0 };
+        } else if usize::from(self.defined) == first {
+            self.defined = end as u16;
+        }
+        if usize::from(self.defined) > self.names.len() {
             self.repeat_in = REPEAT_EVERY;
-            Some((first, true))
-        } else if self.repeat_in == 0 {
-            self.repeat_in = REPEAT_EVERY;
-            Some((self.repeat, false))
-        } else {
-            None
         }
     }
 
-    /// The repetition got as far as that: the next goes on from there.
-    pub(super) fn repeated(&mut self, next: usize) {
-        self.repeat = if next <= self.scopes.len() { next } else { 0 };
-    }
-
-    /// A definition by number.
+    /// The definition of a name, by number.
     pub(super) fn definition(&self, item: usize) -> Option<Definition<'static>> {
-        let Some(scope) = item.checked_sub(1) else {
-            return Some(Definition::Session(D::session()));
-        };
-        let text = self.scopes.get(scope)?;
-        Some(Definition::Name(Name { kind: NameKind::Scope, id: item as u32, text }))
+        Some(Definition::Name(self.names.get(item.checked_sub(1)?)?))
     }
 
-    /// The site of a scope's name: its number among the names, from 1.
-    pub(super) fn site_of(&mut self, name: &'static str) -> u32 {
-        let known = self.scopes.iter().position(|scope| *scope == name);
-        let at = known.or_else(|| {
-            self.scopes.push(name).ok()?;
-            self.scopes.len().checked_sub(1)
-        });
-        at.map_or(NO_SITE, |at| at as u32 + 1)
+    /// The number of a name.
+    pub(super) fn number(&mut self, kind: NameKind, name: &'static str) -> u32 {
+        self.names.number(kind, name)
+    }
+
+    pub(super) fn name_thread(&mut self, thread: u32, name: &'static str) {
+        if let Some(at) = self.names.name_thread(thread, name) {
+            // Its definition has the next number.
+            self.defined = self.defined.min((at as u16).wrapping_add(1));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the tests of this folder share: tables of any shape, events of every kind, and a writer.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod received;
+
 use heapwire_core::{
     Block, Chunk, Chunker, Context, Decoder, Event, EventKind, FreeList, HeapTotals, Lanes,
     LastSize, Placement, Pushed, Shape, Slices, Tables, Thread, crc32,
