@@ -102,6 +102,7 @@ fn wait_for_reset() -> ! {
     let counts = witness::stop();
     send_the_rest();
     report::witness(&counts);
+    report::failed(&counts);
     report::heap();
     report::waiting();
     loop {
@@ -118,7 +119,7 @@ fn end(mut messages: Messages) -> ! {
     send_the_rest();
     report::witness(&counts);
     report::planted();
-    report::failed();
+    report::failed(&counts);
     report::heap();
     exit()
 }
@@ -145,7 +146,7 @@ fn last_words(why: fmt::Arguments<'_>) -> ! {
     let _ = RECORDER.last_words(&mut Uart);
     report::died(why);
     report::witness(&counts);
-    report::failed();
+    report::failed(&counts);
     report::heap();
     exit()
 }

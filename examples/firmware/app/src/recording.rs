@@ -71,7 +71,7 @@ pub(crate) fn prepare(epoch: u32) {
 }
 
 /// Names who allocates, until the guard is dropped.
-pub(crate) fn scope(name: &'static str) -> Scope<'static, Board, BUFFER_SIZE, BUFFERS, SCOPES> {
+pub(crate) fn scope(name: &'static str) -> Scope {
     RECORDER.scope(name)
 }
 

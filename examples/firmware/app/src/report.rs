@@ -39,8 +39,10 @@ pub(crate) fn planted() {
 }
 
 /// What failed.
-pub(crate) fn failed() {
-    line!("failed scope={FAILING_SCOPE} size={FAILING_BYTES}");
+pub(crate) fn failed(counts: &Counts) {
+    if counts.failed > 0 {
+        line!("failed scope={FAILING_SCOPE} size={FAILING_BYTES}");
+    }
 }
 
 /// The allocator's own numbers.

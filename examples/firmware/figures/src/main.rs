@@ -5,6 +5,7 @@
 
 mod application;
 mod figures;
+mod log;
 mod programs;
 mod table;
 mod wire;

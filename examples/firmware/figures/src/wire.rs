@@ -1,6 +1,6 @@
 //! What came over the line, and what should have come.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result, ensure};
 use heapwire::convert::text::TextReader;
@@ -21,36 +21,34 @@ pub(crate) struct Received {
     /// How the heap stood before the last chunk.
     pub(crate) totals: HeapTotals,
     pub(crate) names: HashMap<(NameKind, u32), String>,
-    /// What was in no frame.
-    pub(crate) text: String,
 }
 
-/// Decodes all that a device sent but text; not a byte may be strange.
+/// Decodes all that a device sent; not a byte may be strange.
 pub(crate) fn decode(line: &[u8]) -> Result<Received> {
-    let received = decode_with_text(line)?;
-    ensure!(received.text.is_empty(), "not all of the line is chunks: {:?}", received.text);
-    Ok(received)
+    let (mut epochs, others) = decode_among_others(line)?;
+    let strange: usize = others.iter().map(Vec::len).sum();
+    ensure!(strange == 0, "{strange} bytes of the line are in no chunk");
+    ensure!(epochs.len() <= 1, "the device started {} times", epochs.len());
+    Ok(epochs.pop_first().unwrap_or_default().1)
 }
 
-/// Decodes all that a device sent: chunks in frames, and text between them.
-pub(crate) fn decode_with_text(mut line: &[u8]) -> Result<Received> {
-    let mut received = Received::default();
+/// Decodes the chunks that a device sent, by epoch; and what else was on the line, cut at its zeros.
+pub(crate) fn decode_among_others(line: &[u8]) -> Result<(BTreeMap<u32, Received>, Vec<Vec<u8>>)> {
+    let mut epochs = BTreeMap::<u32, Received>::new();
+    let mut others = Vec::new();
     let mut deframer = Deframer::new(vec![0; max_frame_len(MAX_NARROW)]);
-    while !line.is_empty() {
-        let (taken, found) = deframer.push(line);
-        match found {
-            Deframed::NeedMore => {}
-            Deframed::Stray(bytes) => received.text += str::from_utf8(bytes).context("the text")?,
-            Deframed::Frame(content) => {
-                let chunk = Chunk::parse(content, crc32)
-                    .with_context(|| format!("a frame of {} bytes is no chunk", content.len()))?;
-                received.take(&chunk)?;
-            }
+    for piece in line.split(|&byte| byte == 0).filter(|piece| !piece.is_empty()) {
+        deframer.push(piece);
+        let content = match deframer.push(&[0]) {
+            (_, Deframed::Frame(content)) => content,
+            _ => &[],
+        };
+        match Chunk::parse(content, crc32) {
+            Ok(chunk) => epochs.entry(chunk.header.epoch).or_default().take(&chunk)?,
+            Err(_) => others.push(piece.to_vec()),
         }
-        line = &line[taken..];
     }
-    received.text += str::from_utf8(deframer.rest()).context("the text")?;
-    Ok(received)
+    Ok((epochs, others))
 }
 
 impl Received {

@@ -69,7 +69,11 @@ const UART_INTERRUPT: u32 = 1;
 #[cfg(any(feature = "interrupt", feature = "async"))]
 pub(crate) fn uart_interrupt(on: bool) {
     const INTERRUPT_WHEN_SENT: u32 = 4;
-    Register(UART + 8).write(if on { SEND_AND_RECEIVE | INTERRUPT_WHEN_SENT } else { SEND_AND_RECEIVE });
+    Register(UART + 8).write(if on {
+        SEND_AND_RECEIVE | INTERRUPT_WHEN_SENT
+    } else {
+        SEND_AND_RECEIVE
+    });
     enable_interrupt(UART_INTERRUPT);
     if on && sent() {
         super::cortex_m::pend_interrupt(UART_INTERRUPT);
