@@ -56,7 +56,7 @@ pub enum Layout {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Losses {
-    /// All buffers were full.
+    /// All buffers were full, or only totals were wanted.
     pub full: u64,
     /// The link refused the chunk that held them.
     pub link: u64,

@@ -192,22 +192,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             WhenFull::Wait { attempts, relax } => (attempts, Some(relax)),
         };
         loop {
-            let recorded = self.with(|state| {
-                let recorded = state.record(what, whose);
-                let lost = match recorded {
-                    Recorded::NoRoom if attempts == 0 => match state.make_room(what) {
-                        true => return Recorded::Again,
-                        false => true,
-                    },
-                    Recorded::NoRoom => false,
-                    Recorded::TooLarge => true,
-                    Recorded::Done | Recorded::Again => false,
-                };
-                if lost {
-                    state.lose(what);
-                    return Recorded::Done;
-                }
-                recorded
+            let recorded = self.with(|state| match state.record(what, whose) {
+                Recorded::NoRoom if attempts > 0 => Recorded::NoRoom,
+                refused @ (Recorded::NoRoom | Recorded::TooLarge) => state.insist(what, refused),
+                recorded => recorded,
             });
             match (recorded, relax) {
                 (Some(Recorded::Again), _) => {}

@@ -14,7 +14,7 @@ use crate::word::{OwnWord, Word};
 
 /// Some definitions are repeated after so many chunks of events, for readers that attach late: often
 /// enough to wait for, rarely enough to cost little.
-pub(super) const REPEAT_EVERY: u16 = 32;
+pub(super) const REPEAT_EVERY: u8 = 32;
 
 /// No more bytes of a buffer are used: what fits in it is counted with 16 bits.
 const MOST_PAYLOAD: usize = 0x7FFF;
@@ -113,12 +113,21 @@ struct Buffer<const SIZE: usize> {
     payload: [u8; SIZE],
 }
 
+impl<const SIZE: usize> Buffer<SIZE> {
+    // A function, for the compiler to see that what is copied is apart.
+    #[inline]
+    fn begin(&mut self, time: u64, counts: &Counts) {
+        (self.time, self.counts) = (time, *counts);
+    }
+}
+
 /// The drain's part: what the chunks that it took said.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
     allocations: u64,
     frees: u64,
     surplus: u64,
+    epoch: u32,
     sequence: u32,
     lost_by_link: u32,
     /// The events of the chunk that is on its way; definitions have none.
@@ -142,7 +151,7 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     sealed: u16,
     /// The definition to repeat next, and in how many chunks.
     repeat: u16,
-    repeat_in: u16,
+    repeat_in: u8,
     /// Definitions that were sent: the session, then names.
     defined: u16,
     counts: Counts,
@@ -155,7 +164,6 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     /// Whether a chunk of totals is to be sent.
     totals_due: bool,
     pub(super) site: u32,
-    epoch: u32,
     names: Names<NAMES>,
     taken: Taken,
 }
@@ -191,12 +199,12 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             detail: Detail::Events,
             totals_due: false,
             site: NO_SITE,
-            epoch: 0,
             names: Names::new(),
             taken: Taken {
                 allocations: 0,
                 frees: 0,
                 surplus: 0,
+                epoch: 0,
                 sequence: 0,
                 lost_by_link: 0,
                 on_its_way: None,
@@ -206,10 +214,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 
     pub(super) fn start(&mut self) {
         if !self.started {
-            (self.time, self.epoch) = (Clock::<D>::first(), D::epoch());
+            (self.time, self.taken.epoch) = (Clock::<D>::first(), D::epoch());
         }
         (self.started, self.running) = (true, true);
-        self.set_detail(self.detail);
+        self.recording = self.detail == Detail::Events;
         self.defined = 0;
     }
 
@@ -301,31 +309,36 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             return false;
         }
         let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        let (time, counts) = (self.time, self.counts);
-        (buffer.time, buffer.counts) = (time, counts);
+        buffer.begin(self.time, &self.counts);
         let end = SIZE.min(MOST_PAYLOAD).saturating_sub(CRC_LEN);
         self.encoder.begin(0, end);
         true
     }
 
-    /// When all buffers are sealed: lets the oldest chunk give way to this event, if that is wanted.
+    /// An event had no room, and nobody waits for any: makes it some at the cost of older events, or
+    /// counts it as lost.
     #[cold]
     #[inline(never)]
-    pub(super) fn make_room(&mut self, what: &What<'_>) -> bool {
+    pub(super) fn insist(&mut self, what: &What<'_>, recorded: Recorded) -> Recorded {
         // There is nothing that a reader would rather know than which allocation failed.
-        let wanted = matches!(D::WHEN_FULL, WhenFull::Overwrite)
+        let overwrite = matches!(D::WHEN_FULL, WhenFull::Overwrite)
             || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
-        let Some(oldest) = self.buffers.get(usize::from(self.filling)).filter(|_| wanted) else {
-            return false;
-        };
-        // All others come after it.
-        let events = oldest.events.into();
-        let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
-        for counts in counts.chain([&mut self.counts]) {
-            counts.lost = counts.lost.saturating_add(events);
+        // When all buffers are sealed, the next is also the oldest. All others come after it.
+        match self.buffers.get(usize::from(self.filling)) {
+            Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
+                let events = oldest.events.into();
+                let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
+                for counts in counts.chain([&mut self.counts]) {
+                    counts.lost = counts.lost.saturating_add(events);
+                }
+                self.sealed = self.sealed.saturating_sub(1);
+                Recorded::Again
+            }
+            _ => {
+                self.lose(what);
+                Recorded::Done
+            }
         }
-        self.sealed = self.sealed.saturating_sub(1);
-        true
     }
 
     /// Completes the chunk being filled, if any event is in it, or else has totals sent instead of events.
@@ -382,24 +395,22 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             None => return None,
         };
         let is_defined = usize::from(self.defined) > self.names.len();
-        if !is_defined || self.repeat_in == 0 {
+        let (kind, events, payload) = if !is_defined || self.repeat_in == 0 {
             let first = if is_defined { self.repeat } else { self.defined };
-            let header = self.header(ChunkKind::Definitions, time, counts, 0);
-            return Some((header, Payload::Definitions(first.into())));
-        }
-        let len = match oldest {
-            Some(oldest) => {
+            (ChunkKind::Definitions, 0, Payload::Definitions(first.into()))
+        } else {
+            let len = oldest.map_or(0, |oldest| {
                 *body = oldest.payload;
-                self.sealed = self.sealed.wrapping_sub(1);
                 oldest.len.into()
+            });
+            match self.sealed.checked_sub(1) {
+                Some(sealed) => self.sealed = sealed,
+                None => self.totals_due = false,
             }
-            None => {
-                self.totals_due = false;
-                0
-            }
+            self.repeat_in = self.repeat_in.saturating_sub(1);
+            (ChunkKind::Events, events, Payload::Taken(len))
         };
-        self.repeat_in = self.repeat_in.saturating_sub(1);
-        Some((self.header(ChunkKind::Events, time, counts, events), Payload::Taken(len)))
+        Some((self.header(kind, time, counts, events), payload))
     }
 
     /// What was on its way has arrived, or is lost; then definitions may not have got through either.
@@ -446,7 +457,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             codec: Codec::None,
             events: events.into(),
             stream: D::STREAM,
-            epoch: self.epoch,
+            epoch: taken.epoch,
             sequence,
             time,
             first_event: totals.events().wrapping_add(taken.surplus),
