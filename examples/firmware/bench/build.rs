@@ -16,12 +16,17 @@ fn main() {
     let write = |name: &str, text: &str| {
         fs::write(out.join(name), text).unwrap_or_else(|error| panic!("write {name}: {error}"));
     };
-    write("memory.x", include_str!("memory.x"));
+    let riscv =
+        env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "riscv32");
+    write(
+        "memory.x",
+        if riscv { include_str!("memory/virt.x") } else { include_str!("memory/mps2.x") },
+    );
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     // Sizes are compared: they must not depend on where pages begin.
     println!("cargo::rustc-link-arg-bins=--nmagic");
-    println!("cargo::rerun-if-changed=memory.x");
+    println!("cargo::rerun-if-changed=memory");
     let tables: String = TRACES.iter().map(|(name, path)| table(name, Path::new(path))).collect();
     write("traces.rs", &tables);
 }

@@ -4,7 +4,8 @@
 #[macro_export]
 macro_rules! program {
     ($main:expr) => {
-        #[cortex_m_rt::entry]
+        #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+        #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
         fn main() -> ! {
             static mut LINE: $crate::line::Line = $crate::line::Line::new();
             $crate::board::start();
@@ -14,7 +15,7 @@ macro_rules! program {
 
         #[panic_handler]
         fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-            cortex_m_semihosting::hprintln!("{}", info);
+            semihosting::println!("{}", info);
             $crate::board::exit(false)
         }
     };
@@ -24,7 +25,8 @@ macro_rules! program {
 #[macro_export]
 macro_rules! program_that_never_panics {
     ($main:expr) => {
-        #[cortex_m_rt::entry]
+        #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+        #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
         fn main() -> ! {
             $crate::board::start();
             ($main)();

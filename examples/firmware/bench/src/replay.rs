@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use cortex_m_semihosting::hprintln;
+use semihosting::println;
 
 use crate::board;
 use crate::coder::Coder;
@@ -25,11 +25,11 @@ pub fn run<C: Coder>(trace: &'static Trace, line: &mut Line) {
     }
     drain.call(|| C::finish(line));
     board::send(0, line.bytes());
-    hprintln!("events {}", hook.calls);
-    hprintln!("hook.instructions {}", hook.total);
-    hprintln!("hook.longest {}", hook.longest);
-    hprintln!("hook.stack {}", hook.stack);
-    hprintln!("drain.instructions {}", drain.total);
-    hprintln!("drain.stack {}", drain.stack);
-    hprintln!("ram {}", C::RAM);
+    println!("events {}", hook.calls);
+    println!("hook.instructions {}", hook.total);
+    println!("hook.longest {}", hook.longest);
+    println!("hook.stack {}", hook.stack);
+    println!("drain.instructions {}", drain.total);
+    println!("drain.stack {}", drain.stack);
+    println!("ram {}", C::RAM);
 }

@@ -4,8 +4,8 @@
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use cortex_m_semihosting::hprintln;
 use heapwire_core::{Device, EventKind, Placement, Recorder, Session};
+use semihosting::println;
 
 use crate::board;
 use crate::line::Line;
@@ -109,8 +109,8 @@ pub fn run(line: &mut Line) {
     let _ = RECORDER.drain(line);
     let _ = RECORDER.send_totals(line);
     board::send(0, line.bytes());
-    hprintln!("events {}", meter.calls);
-    hprintln!("hook.instructions {}", meter.total);
-    hprintln!("hook.longest {}", meter.longest);
-    hprintln!("hook.stack {}", meter.stack);
+    println!("events {}", meter.calls);
+    println!("hook.instructions {}", meter.total);
+    println!("hook.longest {}", meter.longest);
+    println!("hook.stack {}", meter.stack);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::programs::Run;
+use crate::programs::{CORTEX_M3, Run};
 
 /// What another compiler's code may take more than the committed figures say.
 const OTHER_COMPILER: f64 = 0.03;
@@ -15,7 +15,10 @@ const OTHER_COMPILER: f64 = 0.03;
 pub(crate) struct Figures {
     /// The compiler that they are of.
     rustc: String,
+    /// On a Cortex-M3.
     pub(crate) coders: BTreeMap<String, Coder>,
+    /// heapwire on other cores.
+    pub(crate) cores: BTreeMap<String, Coder>,
 }
 
 /// What a coder costs.
@@ -72,7 +75,7 @@ pub(crate) struct Verdict {
 
 impl Figures {
     pub(crate) fn new(rustc: String) -> Self {
-        Self { rustc, coders: BTreeMap::new() }
+        Self { rustc, coders: BTreeMap::new(), cores: BTreeMap::new() }
     }
 
     pub(crate) fn rustc(&self) -> &str {
@@ -104,8 +107,7 @@ impl Figures {
                 self.rustc
             );
         }
-        let (found, levels) = self.heapwire();
-        let (mut expected, expected_levels) = committed.heapwire();
+        let (found, mut expected) = (self.heapwire(), committed.heapwire());
         for (name, found) in found {
             let Some(expected) = expected.remove(&name) else {
                 verdict.worse.push(format!("{name} is {found} and not committed"));
@@ -120,34 +122,52 @@ impl Figures {
         }
         let missing = expected.into_keys().map(|name| format!("{name} was not measured"));
         verdict.worse.extend(missing);
-        let panicking = expected_levels.iter().filter(|level| !levels.contains(level));
-        let panicking = panicking.map(|level| format!("a panic path is left at opt-level {level}"));
+        let levels = self.panic_free();
+        let panicking = committed.panic_free().into_iter().filter(|level| !levels.contains(level));
+        let panicking =
+            panicking.map(|(core, level)| format!("{core} has a panic path at opt-level {level}"));
         verdict.worse.extend(panicking);
         verdict
     }
 
-    /// heapwire's figures by name, and the levels without panic paths.
-    fn heapwire(&self) -> (BTreeMap<String, u64>, &[String]) {
+    /// heapwire on all cores.
+    pub(crate) fn cores(&self) -> impl Iterator<Item = (&str, &Coder)> {
+        let first = self.coders.get("heapwire").map(|coder| (CORTEX_M3.core, coder));
+        first.into_iter().chain(self.cores.iter().map(|(core, coder)| (core.as_str(), coder)))
+    }
+
+    /// Cores, and the levels without panic paths.
+    fn panic_free(&self) -> Vec<(&str, &str)> {
+        let mut levels = Vec::new();
+        for (core, coder) in self.cores() {
+            levels.extend(coder.panic_free_at.iter().map(|level| (core, level.as_str())));
+        }
+        levels
+    }
+
+    /// heapwire's figures by name.
+    fn heapwire(&self) -> BTreeMap<String, u64> {
         let mut figures = BTreeMap::new();
-        let Some(coder) = self.coders.get("heapwire") else { return (figures, &[]) };
-        let mut add = |name: &str, value: Option<u64>| {
-            value.map(|value| figures.insert(name.to_owned(), value));
-        };
-        add("flash_bytes", Some(coder.flash_bytes));
-        add("ram_bytes", coder.ram_bytes);
-        add("longest_hook", coder.longest_hook);
-        for (trace, replay) in &coder.traces {
-            for (name, value) in [
-                ("wire_bytes", replay.wire_bytes),
-                ("hook_instructions", replay.hook_instructions),
-                ("drain_instructions", replay.drain_instructions),
-                ("longest_hook", replay.longest_hook),
-                ("hook_stack_bytes", replay.hook_stack_bytes),
-                ("drain_stack_bytes", replay.drain_stack_bytes),
-            ] {
-                add(&format!("{trace}.{name}"), Some(value));
+        for (core, coder) in self.cores() {
+            let mut add = |name: &str, value: Option<u64>| {
+                value.map(|value| figures.insert(format!("{core}: {name}"), value));
+            };
+            add("flash_bytes", Some(coder.flash_bytes));
+            add("ram_bytes", coder.ram_bytes);
+            add("longest_hook", coder.longest_hook);
+            for (trace, replay) in &coder.traces {
+                for (name, value) in [
+                    ("wire_bytes", replay.wire_bytes),
+                    ("hook_instructions", replay.hook_instructions),
+                    ("drain_instructions", replay.drain_instructions),
+                    ("longest_hook", replay.longest_hook),
+                    ("hook_stack_bytes", replay.hook_stack_bytes),
+                    ("drain_stack_bytes", replay.drain_stack_bytes),
+                ] {
+                    add(&format!("{trace}.{name}"), Some(value));
+                }
             }
         }
-        (figures, &coder.panic_free_at)
+        figures
     }
 }

@@ -3,19 +3,21 @@
 //! Without arguments it fails when a figure of heapwire's got worse. `--update` writes the figures to
 //! `figures.toml` and their table to `README.md`.
 
+mod application;
 mod figures;
+mod log;
 mod programs;
 mod table;
 mod wire;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use figures::{Coder, Figures, Replay};
-use programs::{Panics, Programs};
+use programs::{CORTEX_M3, OTHERS, Panics, Programs, Target};
 
 /// Builds the firmware benchmark, runs it under QEMU, and compares its figures with those committed.
 #[derive(Parser)]
@@ -26,6 +28,9 @@ struct Args {
     /// Write what the workload does on its heap to the trace `REAL`, too.
     #[arg(long)]
     record: bool,
+    /// Only run the application's images in this folder, and check what they send.
+    #[arg(long, value_name = "FOLDER")]
+    images: Option<PathBuf>,
 }
 
 /// The coders and the package each is in.
@@ -41,10 +46,17 @@ const TRACES: [(&str, &str); 2] = [
 /// Optimization levels at which a program without panic paths must link.
 const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
 
+/// The same on other cores than the first: nothing optimized, and as a release is.
+const LEVELS_ELSEWHERE: [&str; 2] = ["0", "s"];
+
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(folder) = args.images {
+        return application::check_images(&folder);
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let programs = Programs::new(&folder);
+    let programs = Programs::new(&folder, &CORTEX_M3);
+    programs.build_all(&["firmware-bench", "firmware-live", "firmware-peers"])?;
     let real = folder.join(TRACES[1].1);
     check_live(&programs, &real, args.record)?;
     let found = measure(&programs, &folder)?;
@@ -92,42 +104,64 @@ fn check_live(programs: &Programs, real: &Path, record: bool) -> Result<()> {
 }
 
 fn measure(programs: &Programs, folder: &Path) -> Result<Figures> {
-    let nothing = programs.weigh("firmware-bench", "bare_nothing", Panics::Forbidden)?;
     let mut figures = Figures::new(programs::rustc_version()?);
     for (name, package) in CODERS {
-        let mut coder = Coder::default();
-        let bare = format!("bare_{name}");
-        for level in LEVELS {
-            if programs.links(package, &bare, level)? {
-                coder.panic_free_at.push(level.to_owned());
-            }
-        }
-        let panics = match coder.panic_free_at.iter().any(|level| level == "s") {
-            true => Panics::Forbidden,
-            false => Panics::Allowed,
-        };
-        coder.flash_bytes = programs.weigh(package, &bare, panics)?.saturating_sub(nothing);
-        for (trace, path) in TRACES {
-            let run = programs.run(package, &format!("{trace}_{name}"))?;
-            if name == "heapwire" {
-                let sent = wire::text_events(read(&folder.join(path))?.as_bytes())?;
-                wire::check_equal(&wire::decode(&run.first)?.events, &sent)
-                    .with_context(|| format!("{trace}: the line"))?;
-                coder.ram_bytes = Some(run.figure("ram")?);
-            }
-            coder.traces.insert(trace.to_owned(), Replay::of(&run)?);
-        }
-        if name == "heapwire" {
-            let run = programs.run(package, "worst_heapwire")?;
-            let came = wire::decode(&run.first)?;
-            let told = run.figure("events")?;
-            let known = came.events.len() as u64 + came.lost;
-            ensure!(known == told, "worst: {told} events happened, the line tells of {known}");
-            coder.longest_hook = Some(run.figure("hook.longest")?);
-        }
+        let coder = measure_coder(programs, folder, (name, package), &LEVELS)?;
         figures.coders.insert(name.to_owned(), coder);
     }
+    for target in &OTHERS {
+        let measured = measure_target(folder, target);
+        let coder = measured.with_context(|| format!("measure a {}", target.core))?;
+        figures.cores.insert(target.core.to_owned(), coder);
+    }
     Ok(figures)
+}
+
+/// heapwire on another core.
+fn measure_target(folder: &Path, target: &'static Target) -> Result<Coder> {
+    let programs = Programs::new(folder, target);
+    programs.build_all(&["firmware-bench"])?;
+    measure_coder(&programs, folder, CODERS[0], &LEVELS_ELSEWHERE)
+}
+
+fn measure_coder(
+    programs: &Programs,
+    folder: &Path,
+    (name, package): (&str, &str),
+    levels: &[&str],
+) -> Result<Coder> {
+    let mut coder = Coder::default();
+    let bare = format!("bare_{name}");
+    for level in levels {
+        if programs.links(package, &bare, level)? {
+            coder.panic_free_at.push((*level).to_owned());
+        }
+    }
+    let panics = match coder.panic_free_at.iter().any(|level| level == "s") {
+        true => Panics::Forbidden,
+        false => Panics::Allowed,
+    };
+    let nothing = programs.weigh("firmware-bench", "bare_nothing", Panics::Forbidden)?;
+    coder.flash_bytes = programs.weigh(package, &bare, panics)?.saturating_sub(nothing);
+    for (trace, path) in TRACES {
+        let run = programs.run(package, &format!("{trace}_{name}"))?;
+        if name == "heapwire" {
+            let sent = wire::text_events(read(&folder.join(path))?.as_bytes())?;
+            wire::check_equal(&wire::decode(&run.first)?.events, &sent)
+                .with_context(|| format!("{trace}: the line"))?;
+            coder.ram_bytes = Some(run.figure("ram")?);
+        }
+        coder.traces.insert(trace.to_owned(), Replay::of(&run)?);
+    }
+    if name == "heapwire" {
+        let run = programs.run(package, "worst_heapwire")?;
+        let came = wire::decode(&run.first)?;
+        let told = run.figure("events")?;
+        let known = came.events.len() as u64 + came.lost;
+        ensure!(known == told, "worst: {told} events happened, the line tells of {known}");
+        coder.longest_hook = Some(run.figure("hook.longest")?);
+    }
+    Ok(coder)
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -8,7 +8,56 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSymbol};
 
-const TARGET: &str = "thumbv7m-none-eabi";
+/// A kind of core, and a machine of QEMU's that runs its code and counts instructions exactly.
+pub(crate) struct Target {
+    pub(crate) core: &'static str,
+    triple: &'static str,
+    qemu: &'static [&'static str],
+    /// How many UARTs it has.
+    uarts: usize,
+}
+
+const MPS2: [&str; 7] = [
+    "qemu-system-arm",
+    "-icount",
+    "shift=10",
+    "-semihosting-config",
+    "enable=on,target=native",
+    "-machine",
+    "mps2-an385",
+];
+const MPS2_M4F: [&str; 7] = {
+    let mut qemu = MPS2;
+    qemu[6] = "mps2-an386";
+    qemu
+};
+
+pub(crate) const CORTEX_M3: Target =
+    Target { core: "Cortex-M3", triple: "thumbv7m-none-eabi", qemu: &MPS2, uarts: 2 };
+
+/// The other cores.
+pub(crate) const OTHERS: [Target; 3] = [
+    // QEMU has no Cortex-M0 with a clock as fine as this.
+    Target { core: "Cortex-M0", triple: "thumbv6m-none-eabi", qemu: &MPS2, uarts: 2 },
+    Target { core: "Cortex-M4F", triple: "thumbv7em-none-eabihf", qemu: &MPS2_M4F, uarts: 2 },
+    Target {
+        core: "RISC-V",
+        triple: "riscv32imac-unknown-none-elf",
+        qemu: &[
+            "qemu-system-riscv32",
+            "-icount",
+            "shift=0",
+            "-semihosting-config",
+            "enable=on,target=native",
+            "-bios",
+            "none",
+            "-machine",
+            "virt",
+        ],
+        uarts: 1,
+    },
+];
+
 /// The level at which everything is measured, which is the release profile's.
 const MEASURED: &str = "s";
 
@@ -41,14 +90,40 @@ impl Run {
 /// Builds and runs programs of the firmware workspace.
 pub(crate) struct Programs {
     folder: PathBuf,
-    target: PathBuf,
+    built: PathBuf,
+    target: &'static Target,
 }
 
 impl Programs {
-    pub(crate) fn new(folder: &Path) -> Self {
+    /// The programs for a target.
+    pub(crate) fn new(folder: &Path, target: &'static Target) -> Self {
         let default = || folder.join("target").into_os_string();
-        let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(default).into();
-        Self { folder: folder.to_owned(), target }
+        let built = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(default).into();
+        Self { folder: folder.to_owned(), built, target }
+    }
+
+    /// Builds all programs of these packages that can be linked, on all processors; the rest of this
+    /// type's work then goes quickly.
+    pub(crate) fn build_all(&self, packages: &[&str]) -> Result<()> {
+        let mut cargo = self.cargo("release", &self.built);
+        for package in packages {
+            cargo.args(["--package", package]);
+        }
+        // Those that cannot be linked are asked for again, one by one.
+        cargo.args(["--bins", "--keep-going"]).output().context("run cargo")?;
+        Ok(())
+    }
+
+    fn cargo(&self, profile: &str, built: &Path) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .current_dir(&self.folder)
+            .args(["build", "--locked", "--quiet", "--target", self.target.triple])
+            .args(["--profile", profile])
+            .env("CARGO_TARGET_DIR", built)
+            // defmt leaves out what is below this level, and by default logs errors only.
+            .env("DEFMT_LOG", "info");
+        cargo
     }
 
     /// Runs a program to its end.
@@ -56,12 +131,12 @@ impl Programs {
         let kernel = self.build(package, program, MEASURED, Panics::Forbidden)?;
         let kernel = kernel.with_context(|| format!("build {program}"))?;
         let [first, second] =
-            ["first", "second"].map(|uart| self.target.join(format!("{program}.{uart}")));
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", "mps2-an385", "-nographic", "-monitor", "none"])
-            .args(["-icount", "shift=10"])
-            .args(["-semihosting-config", "enable=on,target=native"]);
-        for uart in [&first, &second] {
+            ["first", "second"].map(|uart| kernel.with_file_name(format!("{program}.{uart}")));
+        let [system, arguments @ ..] = self.target.qemu else { bail!("no emulator") };
+        let mut qemu = Command::new(system);
+        qemu.args(arguments).args(["-nographic", "-monitor", "none"]);
+        let uarts = [&first, &second];
+        for uart in uarts.into_iter().take(self.target.uarts) {
             qemu.arg("-serial").arg(format!("file:{}", uart.display()));
         }
         let output = qemu
@@ -69,7 +144,7 @@ impl Programs {
             .arg(kernel)
             .stdin(Stdio::null())
             .output()
-            .context("run qemu-system-arm")?;
+            .with_context(|| format!("run {system}"))?;
         let console = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             bail!(
@@ -79,7 +154,9 @@ impl Programs {
             );
         }
         let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
-        Ok(Run { first: read(&first)?, second: read(&second)?, console })
+        let [first, second] =
+            [0, 1].map(|at| if at < self.target.uarts { read(uarts[at]) } else { Ok(Vec::new()) });
+        Ok(Run { first: first?, second: second?, console })
     }
 
     /// Bytes of flash that a program takes: code, constants, and what variables begin with; without the
@@ -118,24 +195,18 @@ impl Programs {
     ) -> Result<Option<PathBuf>> {
         let profile = if level == MEASURED { "release".to_owned() } else { format!("opt-{level}") };
         // Programs that may not be linked otherwise go to a folder of their own.
-        let target = match panics {
-            Panics::Allowed => self.target.join("panics"),
-            Panics::Forbidden => self.target.clone(),
+        let built = match panics {
+            Panics::Allowed => self.built.join("panics"),
+            Panics::Forbidden => self.built.clone(),
         };
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .current_dir(&self.folder)
-            .args(["build", "--locked", "--quiet", "--target", TARGET])
-            .args(["--profile", &profile, "--package", package, "--bin", program])
-            .env("CARGO_TARGET_DIR", &target)
-            // defmt leaves out what is below this level, and by default logs errors only.
-            .env("DEFMT_LOG", "info");
+        let mut cargo = self.cargo(&profile, &built);
+        cargo.args(["--package", package, "--bin", program]);
         if panics == Panics::Allowed {
             cargo.args(["--features", "firmware-bench/panics"]);
         }
         let output = cargo.output().context("run cargo")?;
         if output.status.success() {
-            return Ok(Some(target.join(TARGET).join(profile).join(program)));
+            return Ok(Some(built.join(self.target.triple).join(profile).join(program)));
         }
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(errors.contains("a_panic_path_is_left"), "cargo build {program}: {errors}");

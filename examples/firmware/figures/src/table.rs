@@ -21,13 +21,20 @@ pub(crate) fn replaced(readme: &str, figures: &Figures) -> Result<String> {
     Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", markdown(figures)))
 }
 
-/// One column a coder, one row a figure.
+/// Two tables: coders on one core, and heapwire on all cores.
 pub(crate) fn markdown(figures: &Figures) -> String {
-    let coders: Vec<(&String, &Coder)> = figures.coders.iter().rev().collect();
+    let coders: Vec<_> =
+        figures.coders.iter().rev().map(|(name, coder)| (&**name, coder)).collect();
+    let cores: Vec<_> = figures.cores().collect();
+    format!("{}\n{}\nWith rustc {}.", table(&coders), table(&cores), figures.rustc())
+}
+
+/// One column a coder or core, one row a figure.
+fn table(coders: &[(&str, &Coder)]) -> String {
     let mut text = String::new();
     let mut row = |name: &str, cell: &dyn Fn(&str, &Coder) -> String| {
         write!(text, "| {name} |").expect("to a string");
-        for (coder, figures) in &coders {
+        for (coder, figures) in coders {
             write!(text, " {} |", cell(coder, figures)).expect("to a string");
         }
         text.push('\n');
@@ -61,6 +68,5 @@ pub(crate) fn markdown(figures: &Figures) -> String {
         true => "none".to_owned(),
         false => coder.panic_free_at.join(", "),
     });
-    writeln!(text, "\nWith rustc {}.", figures.rustc()).expect("to a string");
     text
 }

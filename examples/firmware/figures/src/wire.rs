@@ -1,9 +1,14 @@
 //! What came over the line, and what should have come.
 
+use std::collections::{BTreeMap, HashMap};
+
 use anyhow::{Context, Result, ensure};
 use heapwire::convert::text::TextReader;
-use heapwire::heapwire_core::{ChunkKind, Decoder, Event};
-use heapwire::io::line::{LineReader, LineState};
+use heapwire::heapwire_core::format::MAX_NARROW;
+use heapwire::heapwire_core::{
+    Chunk, ChunkKind, Decoder, Definition, Definitions, Deframed, Deframer, Event, HeapTotals,
+    Name, NameKind, crc32, max_frame_len,
+};
 use heapwire::tables::HeapTables;
 use heapwire::trace::Item;
 
@@ -13,39 +18,57 @@ pub(crate) struct Received {
     pub(crate) events: Vec<Event>,
     /// Events that the device counted and did not send.
     pub(crate) lost: u64,
+    /// How the heap stood before the last chunk.
+    pub(crate) totals: HeapTotals,
+    pub(crate) names: HashMap<(NameKind, u32), String>,
 }
 
 /// Decodes all that a device sent; not a byte may be strange.
 pub(crate) fn decode(line: &[u8]) -> Result<Received> {
-    let mut received = Received::default();
-    let mut damaged = None;
-    let mut reader = LineReader::new(line);
-    loop {
-        let state = reader
-            .poll(|chunk| {
-                if chunk.header.kind != ChunkKind::Events {
-                    return Ok(());
-                }
-                received.lost = chunk.header.losses.full + chunk.header.losses.link;
-                let tables = HeapTables::for_decoding(chunk.header.model.shape);
-                match Decoder::new(chunk, tables).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-                    Ok(events) => received.events.extend(events),
-                    Err(error) => damaged = Some((chunk.header.sequence, error)),
-                }
-                Ok(())
-            })
-            .context("read the line")?;
-        if state == LineState::Closed {
-            break;
+    let (mut epochs, others) = decode_among_others(line)?;
+    let strange: usize = others.iter().map(Vec::len).sum();
+    ensure!(strange == 0, "{strange} bytes of the line are in no chunk");
+    ensure!(epochs.len() <= 1, "the device started {} times", epochs.len());
+    Ok(epochs.pop_first().unwrap_or_default().1)
+}
+
+/// Decodes the chunks that a device sent, by epoch; and what else was on the line, cut at its zeros.
+pub(crate) fn decode_among_others(line: &[u8]) -> Result<(BTreeMap<u32, Received>, Vec<Vec<u8>>)> {
+    let mut epochs = BTreeMap::<u32, Received>::new();
+    let mut others = Vec::new();
+    let mut deframer = Deframer::new(vec![0; max_frame_len(MAX_NARROW)]);
+    for piece in line.split(|&byte| byte == 0).filter(|piece| !piece.is_empty()) {
+        deframer.push(piece);
+        let content = match deframer.push(&[0]) {
+            (_, Deframed::Frame(content)) => content,
+            _ => &[],
+        };
+        match Chunk::parse(content, crc32) {
+            Ok(chunk) => epochs.entry(chunk.header.epoch).or_default().take(&chunk)?,
+            Err(_) => others.push(piece.to_vec()),
         }
     }
-    let stats = reader.stats();
-    ensure!(damaged.is_none(), "a chunk does not decode: {damaged:?}");
-    ensure!(
-        stats.damaged_frames == 0 && stats.stray_bytes == 0,
-        "not all of the line is chunks: {stats:?}"
-    );
-    Ok(received)
+    Ok((epochs, others))
+}
+
+impl Received {
+    fn take(&mut self, chunk: &Chunk<'_>) -> Result<()> {
+        if chunk.header.kind == ChunkKind::Definitions {
+            for definition in Definitions::new(chunk)? {
+                if let Definition::Name(Name { kind, id, text }) = definition? {
+                    self.names.insert((kind, id), text.to_owned());
+                }
+            }
+            return Ok(());
+        }
+        self.lost = chunk.header.losses.full + chunk.header.losses.link;
+        self.totals = chunk.header.totals;
+        let tables = HeapTables::for_decoding(chunk.header.model.shape);
+        let events: Result<Vec<_>, _> = Decoder::new(chunk, tables).and_then(Iterator::collect);
+        let sequence = chunk.header.sequence;
+        self.events.extend(events.with_context(|| format!("chunk {sequence} does not decode"))?);
+        Ok(())
+    }
 }
 
 /// The events of a trace in the text form. Sites are numbered as a recorder numbers them; threads are

@@ -6,10 +6,6 @@
 #![no_std]
 #![no_main]
 
-extern crate alloc;
-
-mod workload;
-
 use core::cell::RefCell;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -19,8 +15,8 @@ use embedded_alloc::LlffHeap;
 use firmware_bench::board::{self, HEAP_START, Moment};
 use firmware_bench::line::Line;
 use firmware_bench::program;
+use firmware_workload::{Limits, SCOPES, Scopes, Workload};
 use heapwire_core::{Device, HeapObserver, Placement, Recorder, Scope, Session, TrackedHeap};
-use workload::{SCOPES, Scopes};
 
 const HEAP_SIZE: usize = 48 * 1024;
 const ROUNDS: u32 = 60;
@@ -159,7 +155,9 @@ program!(|_| {
         }
         notes.since = Some(Moment::now());
     });
-    workload::run(&RecorderScopes, ROUNDS);
+    let mut workload = Workload::new(&RecorderScopes, Limits::ROOMY, || {});
+    (0..ROUNDS).for_each(|round| workload.round(round));
+    drop(workload);
     notes(&|notes| {
         notes.since = None;
         RECORDER.flush();

@@ -1,13 +1,13 @@
-//! The board: an MPS2 with a Cortex-M3 as QEMU emulates it (`mps2-an385`), and the one file with
-//! unsafe code: registers, the stack, the way out.
+//! An MPS2 with a Cortex-M3 or M4F (`mps2-an385`, `mps2-an386`), which runs a Cortex-M0's code, too.
 //!
 //! Under `-icount shift=10` an instruction takes 1024 ns of the emulator's time, whatever the host
 //! does, and timer 0 counts at 25 MHz. So differences of its value tell instructions exactly.
 
 use core::arch::asm;
-use core::cell::UnsafeCell;
 
 use critical_section::RawRestoreState;
+
+use super::{NoInterrupts, read, write};
 
 /// CMSDK timer 0: control, value, reload.
 const TIMER: usize = 0x4000_0000;
@@ -19,16 +19,6 @@ pub const HEAP_START: usize = 0x2100_0000;
 const NANOSECONDS_PER_TICK: u64 = 40;
 const NANOSECONDS_PER_INSTRUCTION: u64 = 1024;
 
-fn write(register: usize, value: u32) {
-    // SAFETY: called with the addresses of this board's registers only.
-    unsafe { (register as *mut u32).write_volatile(value) }
-}
-
-fn read(register: usize) -> u32 {
-    // SAFETY: as in `write`.
-    unsafe { (register as *const u32).read_volatile() }
-}
-
 /// Starts the timer and the UARTs.
 pub fn start() {
     write(TIMER + 8, u32::MAX);
@@ -39,32 +29,6 @@ pub fn start() {
         write(uart + 8, 1);
     }
 }
-
-/// The time of a trace, as a timer's register would show it.
-struct TimeRegister(UnsafeCell<u32>);
-
-// SAFETY: only ever read and written whole, as a register is.
-unsafe impl Sync for TimeRegister {}
-
-static TIME: TimeRegister = TimeRegister(UnsafeCell::new(0));
-
-pub fn set_time(time: u32) {
-    // SAFETY: nobody holds a reference to it.
-    unsafe { TIME.0.get().write_volatile(time) }
-}
-
-#[inline]
-#[must_use]
-pub fn time() -> u32 {
-    // SAFETY: as in `set_time`.
-    unsafe { TIME.0.get().read_volatile() }
-}
-
-/// Sections without interrupts, as cortex-m's are, but without its fences, which may panic when they are
-/// not optimized.
-struct NoInterrupts;
-
-critical_section::set_impl!(NoInterrupts);
 
 // SAFETY: one core, and interrupts are disabled from `acquire` to the outermost `release`.
 unsafe impl critical_section::Impl for NoInterrupts {
@@ -111,29 +75,12 @@ pub fn send(uart: usize, bytes: &[u8]) {
     }
 }
 
-/// Bytes below the stack pointer that [`stack_used_by`] looks at.
-const PAINTED: usize = 4096;
-const PAINT: u32 = 0xDEC0_DED5;
-
-/// Calls `f` and returns how many bytes of stack it used: those below are painted before and looked
-/// at after.
-#[inline(never)]
-pub fn stack_used_by(f: impl FnOnce()) -> usize {
+#[inline(always)]
+pub(super) fn stack_pointer() -> usize {
     let top: usize;
-    // SAFETY: reads the stack pointer. What lies below it belongs to nobody: no interrupt is enabled,
-    // and between here and the last look only `f` calls anything.
-    unsafe {
-        asm!("mov {}, sp", out(reg) top, options(nomem, nostack, preserves_flags));
-        for at in (top - PAINTED..top).step_by(4) {
-            (at as *mut u32).write_volatile(PAINT);
-        }
-        f();
-        let untouched = (top - PAINTED..top)
-            .step_by(4)
-            .take_while(|&at| (at as *const u32).read_volatile() == PAINT)
-            .count();
-        PAINTED - 4 * untouched
-    }
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, sp", out(reg) top, options(nomem, nostack, preserves_flags)) };
+    top
 }
 
 /// Ends the emulation. Needs no string and no formatting, so that it weighs next to nothing.
@@ -146,21 +93,4 @@ pub fn exit(success: bool) -> ! {
         // SAFETY: the semihosting call that ends the program.
         unsafe { asm!("bkpt 0xAB", inout("r0") SYS_EXIT => _, in("r1") reason, options(nostack)) }
     }
-}
-
-/// What the panic handler of a program that never panics calls. There is no such function, so the
-/// linker tells when a panic path is left.
-#[cfg(not(feature = "panics"))]
-pub fn panicked() -> ! {
-    unsafe extern "Rust" {
-        fn a_panic_path_is_left() -> !;
-    }
-    // SAFETY: a program that could get here is not linked.
-    unsafe { a_panic_path_is_left() }
-}
-
-/// Stops.
-#[cfg(feature = "panics")]
-pub fn panicked() -> ! {
-    exit(false)
 }

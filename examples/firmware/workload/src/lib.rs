@@ -1,5 +1,8 @@
 //! What a device with an allocator does all day: it takes reports as JSON, keeps state by name and by
 //! number, answers queries with text, and forgets what is old. Seeded: it does the same every time.
+#![no_std]
+
+extern crate alloc;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
@@ -52,8 +55,27 @@ struct Reading {
     seen: u32,
 }
 
-struct Device<'a, S> {
+/// How much of what comes it keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub readings: u32,
+    pub sensors: usize,
+    pub history: usize,
+    pub log: usize,
+}
+
+impl Limits {
+    /// Some 12 KiB at once.
+    pub const ROOMY: Self = Self { readings: 4, sensors: 12, history: 20, log: 10 };
+    /// Half of that.
+    pub const TIGHT: Self = Self { readings: 2, sensors: 4, history: 8, log: 4 };
+}
+
+/// The device's state. `idle` is called whenever it has nothing to do.
+pub struct Workload<'a, S, I> {
     scopes: &'a S,
+    limits: Limits,
+    idle: I,
     random: Random,
     sensors: Sensors,
     /// The last values of a sensor, by its number.
@@ -62,32 +84,40 @@ struct Device<'a, S> {
     outbox: Vec<String>,
 }
 
-/// Runs for so many rounds.
-pub fn run<S: Scopes>(scopes: &S, rounds: u32) {
-    let mut device = Device {
-        scopes,
-        random: Random(0x5EED_1E55),
-        sensors: Sensors::new(),
-        history: HashMap::with_hasher(FixedState::default()),
-        log: VecDeque::new(),
-        outbox: Vec::new(),
-    };
-    for round in 0..rounds {
-        let text = device.receive(round);
-        let Some(report) = device.parse(&text) else { continue };
-        drop(text);
-        device.update(round, &report);
-        device.evaluate(round);
-        if round % 3 == 1 {
-            device.answer(round);
-        }
-        if round % 4 == 3 {
-            device.send();
+impl<'a, S: Scopes, I: FnMut()> Workload<'a, S, I> {
+    pub fn new(scopes: &'a S, limits: Limits, idle: I) -> Self {
+        Self {
+            scopes,
+            limits,
+            idle,
+            random: Random(0x5EED_1E55),
+            sensors: Sensors::new(),
+            history: HashMap::with_hasher(FixedState::default()),
+            log: VecDeque::new(),
+            outbox: Vec::new(),
         }
     }
-}
 
-impl<S: Scopes> Device<'_, S> {
+    /// A report comes, and all that it leads to.
+    pub fn round(&mut self, round: u32) {
+        let text = self.receive(round);
+        let Some(report) = self.parse(&text) else { return };
+        drop(text);
+        (self.idle)();
+        self.update(round, &report);
+        (self.idle)();
+        self.evaluate(round);
+        if round % 3 == 1 {
+            self.answer(round);
+            (self.idle)();
+        }
+        if round % 4 == 3 {
+            self.send();
+        }
+        drop(report);
+        (self.idle)();
+    }
+
     fn receive(&mut self, round: u32) -> Vec<u8> {
         let _scope = self.scopes.enter("net::receive");
         // Comes in pieces, as from a socket; few reports are longer than this.
@@ -96,7 +126,7 @@ impl<S: Scopes> Device<'_, S> {
         put("{\"round\":");
         put(&round.to_string());
         put(",\"readings\":[");
-        let count = 1 + self.random.below(4);
+        let count = 1 + self.random.below(self.limits.readings);
         for i in 0..count {
             let place = PLACES[self.random.below(6) as usize];
             let kind = KINDS[self.random.below(4) as usize];
@@ -137,14 +167,14 @@ impl<S: Scopes> Device<'_, S> {
                     _ => "",
                 };
                 self.sensors.insert(name, Reading { value, unit: unit.into(), seen: round });
-                if self.sensors.len() > 12 {
+                if self.sensors.len() > self.limits.sensors {
                     self.sensors.pop_first();
                 }
             }
             let _scope = self.scopes.enter("history::append");
             let values = self.history.entry(number).or_default();
             values.push_back(value);
-            if values.len() > 20 {
+            if values.len() > self.limits.history {
                 self.history.remove(&number);
             }
         }
@@ -160,7 +190,7 @@ impl<S: Scopes> Device<'_, S> {
         for alarm in alarms {
             self.log.push_back(format!("round {round}: {alarm}"));
         }
-        while self.log.len() > 10 {
+        while self.log.len() > self.limits.log {
             self.log.pop_front();
         }
     }
