@@ -26,9 +26,11 @@ fn build() -> PathBuf {
         profile => profile,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    // With the features that this test's library has, so that it is not built once more.
+    // The packages that ci/test tests in one go, whose features together are what was built for them.
+    let packages = ["heapwire", "heapwire-tests", "heapwire-tracking-bench"];
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "-p", "heapwire", "--bin", "heapwire", "--features", "async"])
+        .args(["build", "--quiet", "--bin", "heapwire"])
+        .args(packages.map(|package| format!("--package={package}")))
         .args(["--profile", profile])
         .arg("--target-dir")
         .arg(target)

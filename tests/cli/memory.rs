@@ -11,7 +11,7 @@ use super::command::Folder;
 use super::traces;
 
 /// Enough to fill the batches of two threads, of 262,144 events each.
-const SHORT: u64 = 600_000;
+const SHORT: u64 = 300_000;
 const LONG: u64 = 10 * SHORT;
 
 /// The most memory that a running process ever had resident, in KiB.
