@@ -15,6 +15,8 @@ mod planted;
 mod recording;
 mod register;
 mod report;
+#[cfg(feature = "harts")]
+mod second;
 mod timer;
 mod uart;
 mod witness;
@@ -32,6 +34,10 @@ use uart::Uart;
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
+    #[cfg(feature = "harts")]
+    if board::core() == 1 {
+        second::run();
+    }
     memory::paint_stack();
     memory::start_heap();
     board::start();
@@ -40,6 +46,8 @@ fn main() -> ! {
     recording::prepare(epoch);
     witness::start();
     board::start_timer();
+    #[cfg(feature = "harts")]
+    second::start();
     #[cfg(feature = "async")]
     drain::run(|spawner| spawner.spawn(work_beside_others().expect("it is spawned once")));
     #[cfg(not(feature = "async"))]
@@ -74,6 +82,8 @@ async fn work_beside_others() {
 fn idle(messages: &mut Messages) {
     messages.run();
     drain::idle();
+    #[cfg(feature = "harts")]
+    second::ask();
     #[cfg(feature = "defmt")]
     logger::idle();
     reset_if_asked();
@@ -115,6 +125,8 @@ fn end(mut messages: Messages) -> ! {
     board::stop_timer();
     messages.run();
     drop(messages);
+    #[cfg(feature = "harts")]
+    second::finish();
     let counts = witness::stop();
     send_the_rest();
     report::witness(&counts);
@@ -126,9 +138,13 @@ fn end(mut messages: Messages) -> ! {
 
 fn send_the_rest() {
     RECORDER.flush();
+    #[cfg(feature = "harts")]
+    recording::SECOND.flush();
     drain::finish();
     // A UART never fails.
     let _ = RECORDER.send_totals(&mut Uart);
+    #[cfg(feature = "harts")]
+    let _ = recording::SECOND.send_totals(&mut Uart);
     #[cfg(feature = "defmt")]
     logger::idle();
 }

@@ -77,15 +77,18 @@ unsafe extern "C" {
     /// Where the stack begins, growing downwards, and what survives a reset: symbols of the linker's,
     /// of which only the addresses mean something.
     static _stack_start: u8;
+    #[cfg(target_arch = "riscv32")]
+    static _hart_stack_size: u8;
     static mut _retained: [u32; 2];
 }
 
-/// Up to where the stack may grow: the end of the variables.
+/// Up to where the stack may grow: mostly the end of the variables.
 fn stack_end() -> usize {
     #[cfg(target_arch = "arm")]
     return cortex_m_rt::heap_start().addr();
+    // The next core's begins there.
     #[cfg(target_arch = "riscv32")]
-    return riscv_rt::heap_start().addr();
+    return (&raw const _stack_start).addr() - (&raw const _hart_stack_size).addr();
 }
 
 /// Paints the stack that is not used yet, so that it shows how far it grew.

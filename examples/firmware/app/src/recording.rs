@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(any(feature = "interrupt", feature = "slow"))]
 use heapwire_core::FrameSender;
-use heapwire_core::{Detail, Device, Placement, Recorder, Session, WhenFull};
+use heapwire_core::{Detail, Device, HeapObserver, Placement, Recorder, Session, WhenFull};
 
 use crate::board::{self, BUFFER_SIZE};
 use crate::drain;
@@ -14,14 +14,16 @@ use crate::witness;
 const BUFFERS: usize = if cfg!(feature = "async") { 8 } else { 4 };
 const NAMES: usize = 24;
 
-/// The board, as its recorder sees it.
-pub(crate) struct Board;
+/// A core of the board, as its recorder sees it. Each has a recorder and a stream of its own.
+pub(crate) struct Core<const NUMBER: u32>;
 
-impl Device for Board {
+impl<const NUMBER: u32> Device for Core<NUMBER> {
     const PLACEMENT: Placement = Placement::LINKED_LIST_32;
     const CLOCK_BITS: u32 = board::CLOCK_BITS;
     const WHEN_FULL: WhenFull =
         if cfg!(feature = "overwrite") { WhenFull::Overwrite } else { WhenFull::Lose };
+
+    const STREAM: u32 = NUMBER;
 
     fn session() -> Session<'static> {
         Session {
@@ -41,7 +43,7 @@ impl Device for Board {
     }
 
     fn thread() -> Option<u32> {
-        Some(TASK.load(Ordering::Relaxed))
+        Some(task())
     }
 
     fn sealed() {
@@ -49,10 +51,14 @@ impl Device for Board {
     }
 }
 
-pub(crate) static RECORDER: Recorder<Board, BUFFER_SIZE, BUFFERS, NAMES> = Recorder::new();
+pub(crate) type CoreRecorder<const NUMBER: u32> =
+    Recorder<Core<NUMBER>, BUFFER_SIZE, BUFFERS, NAMES>;
+pub(crate) static RECORDER: CoreRecorder<0> = Recorder::new();
+#[cfg(feature = "harts")]
+pub(crate) static SECOND: CoreRecorder<1> = Recorder::new();
 #[cfg(any(feature = "interrupt", feature = "slow"))]
-pub(crate) type Sender = FrameSender<'static, Board, BUFFER_SIZE, BUFFERS, NAMES>;
-pub(crate) type Scope = heapwire_core::Scope<'static, Board, BUFFER_SIZE, BUFFERS, NAMES>;
+pub(crate) type Sender = FrameSender<'static, Core<0>, BUFFER_SIZE, BUFFERS, NAMES>;
+pub(crate) type Scope = heapwire_core::Scope<'static, Core<0>, BUFFER_SIZE, BUFFERS, NAMES>;
 
 /// How often the board was reset.
 static EPOCH: AtomicU32 = AtomicU32::new(0);
@@ -65,8 +71,69 @@ pub(crate) fn prepare(epoch: u32) {
     {
         RECORDER.name_thread(task as u32, name);
     }
+    #[cfg(feature = "harts")]
+    SECOND.name_thread(Task::Second as u32, "second core");
     if cfg!(feature = "totals") {
         RECORDER.set_detail(Detail::Totals);
+    }
+}
+
+pub(crate) fn start() {
+    RECORDER.start();
+    #[cfg(feature = "harts")]
+    SECOND.start();
+}
+
+pub(crate) fn stop() {
+    RECORDER.stop();
+    #[cfg(feature = "harts")]
+    SECOND.stop();
+}
+
+/// The recorder of the core that is running.
+pub(crate) struct ThisCore;
+
+impl ThisCore {
+    /// Does something with it.
+    fn tell<R>(&self, f: impl FnOnce(&dyn RecorderOfOneCore) -> R) -> R {
+        #[cfg(feature = "harts")]
+        if board::core() == 1 {
+            return f(&SECOND);
+        }
+        f(&RECORDER)
+    }
+
+    pub(crate) fn site(&self) -> u32 {
+        self.tell(|recorder| recorder.site())
+    }
+}
+
+/// What `ThisCore` needs of a recorder, whichever it is.
+trait RecorderOfOneCore: HeapObserver {
+    fn site(&self) -> u32;
+}
+
+impl<const NUMBER: u32> RecorderOfOneCore for CoreRecorder<NUMBER> {
+    fn site(&self) -> u32 {
+        Recorder::site(self)
+    }
+}
+
+impl HeapObserver for ThisCore {
+    fn allocated(&self, address: usize, size: usize) {
+        self.tell(|recorder| recorder.allocated(address, size));
+    }
+
+    fn freed(&self, address: usize, size: usize) {
+        self.tell(|recorder| recorder.freed(address, size));
+    }
+
+    fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
+        self.tell(|recorder| recorder.reallocated(old, old_size, address, size));
+    }
+
+    fn failed(&self, size: usize) {
+        self.tell(|recorder| recorder.failed(size));
     }
 }
 
@@ -92,6 +159,8 @@ pub(crate) enum Task {
     Reports = 1,
     Messages = 2,
     Timer = 3,
+    #[cfg(feature = "harts")]
+    Second = 4,
 }
 
 static TASK: AtomicU32 = AtomicU32::new(Task::Reports as u32);
@@ -107,6 +176,10 @@ pub(crate) fn within<R>(task: Task, f: impl FnOnce() -> R) -> R {
 
 /// Who is running.
 pub(crate) fn task() -> u32 {
+    #[cfg(feature = "harts")]
+    if board::core() == 1 {
+        return Task::Second as u32;
+    }
     TASK.load(Ordering::Relaxed)
 }
 

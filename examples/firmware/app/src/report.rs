@@ -20,12 +20,18 @@ pub(crate) fn boot(epoch: u32) {
     line!("boot board={} epoch={epoch} clock_bits={clock_bits}", board::NAME);
 }
 
-/// What was witnessed.
-pub(crate) fn witness(counts: &Counts) {
+/// What was witnessed on each core.
+pub(crate) fn witness(cores: &[Counts]) {
+    for (core, counts) in cores.iter().enumerate() {
+        witness_one(core, counts);
+    }
+}
+
+fn witness_one(stream: usize, counts: &Counts) {
     let Counts { events, allocations, frees, reallocations, failed, gauges, .. } = *counts;
     let Counts { bytes_in_use, peak_bytes, checksum, .. } = *counts;
     line!(
-        "witness events={events} allocations={allocations} frees={frees} \
+        "witness stream={stream} events={events} allocations={allocations} frees={frees} \
          reallocations={reallocations} failed={failed} gauges={gauges} \
          bytes_in_use={bytes_in_use} peak_bytes={peak_bytes} checksum={checksum:08x}"
     );
@@ -39,8 +45,8 @@ pub(crate) fn planted() {
 }
 
 /// What failed.
-pub(crate) fn failed(counts: &Counts) {
-    if counts.failed > 0 {
+pub(crate) fn failed(cores: &[Counts]) {
+    if cores.iter().any(|counts| counts.failed > 0) {
         line!("failed scope={FAILING_SCOPE} size={FAILING_BYTES}");
     }
 }

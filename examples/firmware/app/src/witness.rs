@@ -13,7 +13,7 @@ use heapwire_core::HeapObserver;
 
 use crate::board;
 use crate::memory;
-use crate::recording::{self, RECORDER};
+use crate::recording::{self, RECORDER, ThisCore};
 
 /// What was witnessed.
 #[derive(Clone, Copy)]
@@ -70,15 +70,18 @@ enum Kind {
     Gauge = 5,
 }
 
+/// Cores, each with a recorder.
+pub(crate) const CORES: usize = if cfg!(feature = "harts") { 2 } else { 1 };
+
 struct State {
-    counts: RefCell<Counts>,
+    counts: [RefCell<Counts>; CORES],
     witnessing: Cell<bool>,
     /// The time of the event that is being recorded.
     now: Cell<Option<u64>>,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
-    counts: RefCell::new(Counts::NONE),
+    counts: [const { RefCell::new(Counts::NONE) }; CORES],
     witnessing: Cell::new(false),
     now: Cell::new(None),
 });
@@ -87,17 +90,17 @@ static STATE: Mutex<State> = Mutex::new(State {
 pub(crate) fn start() {
     critical_section::with(|section| {
         STATE.borrow(section).witnessing.set(true);
-        RECORDER.start();
+        recording::start();
     });
 }
 
-/// What was witnessed, up to now: nothing after that is.
-pub(crate) fn stop() -> Counts {
+/// What was witnessed on each core, up to now: nothing after that is.
+pub(crate) fn stop() -> [Counts; CORES] {
     critical_section::with(|section| {
-        RECORDER.stop();
+        recording::stop();
         let state = STATE.borrow(section);
         state.witnessing.set(false);
-        *state.counts.borrow()
+        core::array::from_fn(|core| *state.counts[core].borrow())
     })
 }
 
@@ -127,11 +130,11 @@ fn witness(
         state.now.set(Some(now));
         tell();
         state.now.set(None);
-        let mut counts = state.counts.borrow_mut();
+        let mut counts = state.counts[board::core()].borrow_mut();
         counts.events += 1;
         count(&mut counts);
         counts.fold(&[kind as u8]);
-        let site = if let Kind::Gauge = kind { 0 } else { RECORDER.site() };
+        let site = if let Kind::Gauge = kind { 0 } else { ThisCore.site() };
         let fields = [now as u32, recording::task(), site, old as u32, address as u32, size as u32];
         for field in fields {
             counts.fold(&field.to_le_bytes());
@@ -144,7 +147,7 @@ pub(crate) struct Witness;
 
 impl HeapObserver for Witness {
     fn allocated(&self, address: usize, size: usize) {
-        let tell = || RECORDER.allocated(address, size);
+        let tell = || ThisCore.allocated(address, size);
         witness(Kind::Allocation, [0, address, size], tell, |counts| {
             counts.allocations += 1;
             counts.allocated(size);
@@ -152,7 +155,7 @@ impl HeapObserver for Witness {
     }
 
     fn freed(&self, address: usize, size: usize) {
-        let tell = || RECORDER.freed(address, size);
+        let tell = || ThisCore.freed(address, size);
         witness(Kind::Free, [0, address, 0], tell, |counts| {
             counts.frees += 1;
             counts.freed(size);
@@ -165,7 +168,7 @@ impl HeapObserver for Witness {
     }
 
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
-        let tell = || RECORDER.reallocated(old, old_size, address, size);
+        let tell = || ThisCore.reallocated(old, old_size, address, size);
         witness(Kind::Reallocation, [old, address, size], tell, |counts| {
             counts.reallocations += 1;
             counts.freed(old_size);
@@ -175,7 +178,7 @@ impl HeapObserver for Witness {
     }
 
     fn failed(&self, size: usize) {
-        let tell = || RECORDER.failed(size);
+        let tell = || ThisCore.failed(size);
         witness(Kind::Failed, [0, 0, size], tell, |counts| counts.failed += 1);
         memory::let_interrupts_go();
     }

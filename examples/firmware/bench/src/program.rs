@@ -9,7 +9,8 @@ macro_rules! program {
         fn main() -> ! {
             static mut LINE: $crate::line::Line = $crate::line::Line::new();
             $crate::board::start();
-            ($main)(LINE);
+            // SAFETY: the main function runs once, and it is the only one that can name this.
+            ($main)(unsafe { &mut *(&raw mut LINE) });
             $crate::board::exit(true)
         }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use heapwire::heapwire_core::{Event, EventKind, NameKind};
 
 use crate::log;
-use crate::wire::{self, Received};
+use crate::wire::{self, Received, Streams};
 
 /// Runs every image of a folder, named `BOARD-VARIANT.elf`, and fails when a line does not bring what
 /// happened.
@@ -30,7 +30,7 @@ pub(crate) fn check_images(folder: &Path) -> Result<()> {
     for image in images {
         let name = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (board, variant) = name.rsplit_once('-').context("not BOARD-VARIANT.elf")?;
-        let line = run(&image, board).with_context(|| format!("run {name}"))?;
+        let line = run(&image, board, variant).with_context(|| format!("run {name}"))?;
         let said = check(&line, variant, &image).with_context(|| format!("check {name}"))?;
         println!("{name}: {} bytes; {said}", line.len());
     }
@@ -38,7 +38,7 @@ pub(crate) fn check_images(folder: &Path) -> Result<()> {
 }
 
 /// Runs an image to its end; what it sent. Resets it when it waits for that.
-fn run(image: &Path, board: &str) -> Result<Vec<u8>> {
+fn run(image: &Path, board: &str, variant: &str) -> Result<Vec<u8>> {
     let mut qemu = if board == "virt" {
         let mut qemu = Command::new("qemu-system-riscv32");
         qemu.args(["-bios", "none"]);
@@ -48,6 +48,9 @@ fn run(image: &Path, board: &str) -> Result<Vec<u8>> {
         qemu.args(["-semihosting-config", "enable=on,target=native"]);
         qemu
     };
+    if variant == "harts" {
+        qemu.args(["-smp", "2"]);
+    }
     qemu.args(["-machine", board, "-display", "none", "-monitor", "none", "-serial", "stdio"]);
     qemu.arg("-kernel").arg(image).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut qemu = qemu.spawn().context("start QEMU")?;
@@ -160,7 +163,7 @@ const LOSING: [&str; 3] = ["overwrite", "slow", "totals"];
 
 /// Compares what was decoded with the text beside it; what there is to say about it.
 fn check(line: &[u8], variant: &str, image: &Path) -> Result<String> {
-    let (epochs, others) = wire::decode_among_others(line)?;
+    let (mut streams, others) = wire::decode_among_others(line)?;
     let (mut text, mut logged) = (String::new(), Vec::new());
     for other in others {
         match String::from_utf8(other) {
@@ -171,17 +174,23 @@ fn check(line: &[u8], variant: &str, image: &Path) -> Result<String> {
     let runs: Vec<&str> = text.split("boot ").skip(1).collect();
     let expected = if variant == "reboot" { 2 } else { 1 };
     ensure!(runs.len() == expected, "it started {} times: {text}", runs.len());
-    ensure!(epochs.len() == expected, "{} epochs came", epochs.len());
     let mut said = Vec::new();
-    for ((epoch, received), run) in epochs.iter().zip(runs) {
+    for (epoch, run) in (0..).zip(runs) {
         let run = format!("boot {run}");
         let lines: Vec<Line> = run.lines().filter_map(Line::parse).collect();
-        let context = || format!("epoch {epoch}: {run}");
-        check_run(received, &lines).with_context(context)?;
-        let lost = received.lost > 0;
-        ensure!(lost == LOSING.contains(&variant), "{} events were lost", received.lost);
-        said.push(format!("{} events, {} lost", received.events.len(), received.lost));
+        let later = streams.split_off(&(epoch + 1, 0));
+        let received = std::mem::replace(&mut streams, later);
+        let expected = if variant == "harts" { 2 } else { 1 };
+        ensure!(received.len() == expected, "epoch {epoch} has {} streams", received.len());
+        check_run(&received, &lines).with_context(|| format!("epoch {epoch}: {run}"))?;
+        for ((_, stream), received) in received {
+            let lost = received.lost > 0;
+            ensure!(lost == LOSING.contains(&variant), "{} events were lost", received.lost);
+            let events = received.events.len();
+            said.push(format!("stream {stream}: {events} events, {} lost", received.lost));
+        }
     }
+    ensure!(streams.is_empty(), "an epoch came that was not said to begin");
     if variant == "defmt" {
         said.push(format!("{} lines of log", log::check(image, &logged)?));
     } else {
@@ -190,12 +199,37 @@ fn check(line: &[u8], variant: &str, image: &Path) -> Result<String> {
     Ok(said.join("; "))
 }
 
-/// One run of the firmware.
-fn check_run(received: &Received, lines: &[Line<'_>]) -> Result<()> {
+/// One run of the firmware: its streams, and its lines of text.
+fn check_run(streams: &Streams, lines: &[Line<'_>]) -> Result<()> {
     let the = |word: &str| {
         lines.iter().find(|line| line.word == word).with_context(|| format!("no line {word:?}"))
     };
-    let (boot, witness, heap) = (the("boot")?, the("witness")?, the("heap")?);
+    let (boot, heap) = (the("boot")?, the("heap")?);
+    let mut complete = true;
+    for (&(_, stream), received) in streams {
+        let witness = lines.iter().find(|line| {
+            line.word == "witness" && line.value("stream").is_ok_and(|of: u32| of == stream)
+        });
+        let witness = witness.with_context(|| format!("no witness of stream {stream}"))?;
+        complete &= received.lost == 0;
+        check_stream(received, witness, boot.value("clock_bits")?)?;
+    }
+    if !complete {
+        return Ok(());
+    }
+    // All streams together, by time.
+    let mut all: Vec<Event> = streams.values().flat_map(|stream| &stream.events).copied().collect();
+    all.sort_by_key(|event| event.time);
+    let counted = Counted::of(&all, boot.value("clock_bits")?)?;
+    // The allocator makes each block at least 8 bytes, and a multiple of 4.
+    let block = |(size, _): &(u64, u32)| size.max(&8).next_multiple_of(4);
+    compare(heap, "used", counted.live.values().map(block).sum())?;
+    let first = streams.values().next().context("no stream")?;
+    check_planted(first, &counted, lines)
+}
+
+/// One stream against its witness.
+fn check_stream(received: &Received, witness: &Line<'_>, clock_bits: u32) -> Result<()> {
     let totals = received.totals;
     let reallocations: u64 = witness.value("reallocations")?;
     compare(witness, "allocations", totals.allocations - reallocations)?;
@@ -207,8 +241,7 @@ fn check_run(received: &Received, lines: &[Line<'_>]) -> Result<()> {
     if received.lost > 0 {
         return Ok(());
     }
-
-    let counted = Counted::of(&received.events, boot.value("clock_bits")?)?;
+    let counted = Counted::of(&received.events, clock_bits)?;
     compare(witness, "allocations", counted.allocations)?;
     compare(witness, "frees", counted.frees)?;
     compare(witness, "reallocations", counted.reallocations)?;
@@ -218,10 +251,7 @@ fn check_run(received: &Received, lines: &[Line<'_>]) -> Result<()> {
     let expected = witness.values.get("checksum").context("no checksum")?;
     let checksum = format!("{:08x}", counted.checksum);
     ensure!(checksum == *expected, "checksum {checksum} of what came, {expected} of what happened");
-    // The allocator makes each block at least 8 bytes, and a multiple of 4.
-    let block = |(size, _): &(u64, u32)| size.max(&8).next_multiple_of(4);
-    compare(heap, "used", counted.live.values().map(block).sum())?;
-    check_planted(received, &counted, lines)
+    Ok(())
 }
 
 fn compare(line: &Line<'_>, name: &str, found: u64) -> Result<()> {

@@ -105,7 +105,7 @@ impl Programs {
     /// Builds all programs of these packages that can be linked, on all processors; the rest of this
     /// type's work then goes quickly.
     pub(crate) fn build_all(&self, packages: &[&str]) -> Result<()> {
-        let mut cargo = self.cargo("release", &self.built);
+        let mut cargo = self.cargo(MEASURED, &self.built);
         for package in packages {
             cargo.args(["--package", package]);
         }
@@ -114,12 +114,15 @@ impl Programs {
         Ok(())
     }
 
-    fn cargo(&self, profile: &str, built: &Path) -> Command {
+    /// A build at an optimization level. It is not a profile of its own, for which cargo would build all
+    /// that runs on the host once more.
+    fn cargo(&self, level: &str, built: &Path) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .current_dir(&self.folder)
             .args(["build", "--locked", "--quiet", "--target", self.target.triple])
-            .args(["--profile", profile])
+            .arg("--release")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
             .env("CARGO_TARGET_DIR", built)
             // defmt leaves out what is below this level, and by default logs errors only.
             .env("DEFMT_LOG", "info");
@@ -193,20 +196,19 @@ impl Programs {
         level: &str,
         panics: Panics,
     ) -> Result<Option<PathBuf>> {
-        let profile = if level == MEASURED { "release".to_owned() } else { format!("opt-{level}") };
         // Programs that may not be linked otherwise go to a folder of their own.
         let built = match panics {
             Panics::Allowed => self.built.join("panics"),
             Panics::Forbidden => self.built.clone(),
         };
-        let mut cargo = self.cargo(&profile, &built);
+        let mut cargo = self.cargo(level, &built);
         cargo.args(["--package", package, "--bin", program]);
         if panics == Panics::Allowed {
             cargo.args(["--features", "firmware-bench/panics"]);
         }
         let output = cargo.output().context("run cargo")?;
         if output.status.success() {
-            return Ok(Some(built.join(self.target.triple).join(profile).join(program)));
+            return Ok(Some(built.join(self.target.triple).join("release").join(program)));
         }
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(errors.contains("a_panic_path_is_left"), "cargo build {program}: {errors}");

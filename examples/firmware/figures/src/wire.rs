@@ -25,16 +25,19 @@ pub(crate) struct Received {
 
 /// Decodes all that a device sent; not a byte may be strange.
 pub(crate) fn decode(line: &[u8]) -> Result<Received> {
-    let (mut epochs, others) = decode_among_others(line)?;
+    let (mut streams, others) = decode_among_others(line)?;
     let strange: usize = others.iter().map(Vec::len).sum();
     ensure!(strange == 0, "{strange} bytes of the line are in no chunk");
-    ensure!(epochs.len() <= 1, "the device started {} times", epochs.len());
-    Ok(epochs.pop_first().unwrap_or_default().1)
+    ensure!(streams.len() <= 1, "there are {} streams", streams.len());
+    Ok(streams.pop_first().unwrap_or_default().1)
 }
 
-/// Decodes the chunks that a device sent, by epoch; and what else was on the line, cut at its zeros.
-pub(crate) fn decode_among_others(line: &[u8]) -> Result<(BTreeMap<u32, Received>, Vec<Vec<u8>>)> {
-    let mut epochs = BTreeMap::<u32, Received>::new();
+/// What came, by epoch and stream.
+pub(crate) type Streams = BTreeMap<(u32, u32), Received>;
+
+/// Decodes the chunks that a device sent; with what else was on the line, cut at its zeros.
+pub(crate) fn decode_among_others(line: &[u8]) -> Result<(Streams, Vec<Vec<u8>>)> {
+    let mut streams = Streams::new();
     let mut others = Vec::new();
     let mut deframer = Deframer::new(vec![0; max_frame_len(MAX_NARROW)]);
     for piece in line.split(|&byte| byte == 0).filter(|piece| !piece.is_empty()) {
@@ -44,11 +47,14 @@ pub(crate) fn decode_among_others(line: &[u8]) -> Result<(BTreeMap<u32, Received
             _ => &[],
         };
         match Chunk::parse(content, crc32) {
-            Ok(chunk) => epochs.entry(chunk.header.epoch).or_default().take(&chunk)?,
+            Ok(chunk) => {
+                let stream = (chunk.header.epoch, chunk.header.stream);
+                streams.entry(stream).or_default().take(&chunk)?;
+            }
             Err(_) => others.push(piece.to_vec()),
         }
     }
-    Ok((epochs, others))
+    Ok((streams, others))
 }
 
 impl Received {

@@ -8,6 +8,8 @@
 //! - `HEAP_SIZE`, and `BUFFER_SIZE` of the recorder
 //! - `exit(success)`, which ends QEMU, and `reset()`
 
+#[cfg(board = "virt")]
+mod cores;
 #[cfg(target_arch = "arm")]
 mod cortex_m;
 #[cfg(any(board = "mps2_an385", board = "mps2_an386"))]
@@ -27,6 +29,12 @@ use firmware_workload::Limits;
 pub(crate) struct Size {
     pub(crate) limits: Limits,
     pub(crate) rounds: u32,
+}
+
+/// Which core is running.
+#[cfg(target_arch = "arm")]
+pub(crate) fn core() -> usize {
+    0
 }
 
 /// Waits until the UART has sent these bytes.

@@ -1,6 +1,9 @@
 //! QEMU's RISC-V machine, `virt`: a 16550, the standard's timer, and a device that ends the emulation.
 
 use super::Size;
+pub(crate) use super::cores::core;
+#[cfg(feature = "harts")]
+pub(crate) use super::cores::wake_second;
 use crate::register::{ByteRegister, Register};
 use crate::timer;
 use firmware_workload::Limits;

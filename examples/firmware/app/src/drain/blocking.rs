@@ -17,4 +17,6 @@ pub(crate) fn sealed() {}
 pub(crate) fn finish() {
     // A UART never fails.
     let _ = RECORDER.drain(&mut Uart);
+    #[cfg(feature = "harts")]
+    let _ = crate::recording::SECOND.drain(&mut Uart);
 }
