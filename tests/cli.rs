@@ -19,6 +19,7 @@ mod cli {
     mod optimize;
     #[cfg(target_os = "linux")]
     mod outputs;
+    mod record;
     mod terminal;
     mod traces;
 }

@@ -1,8 +1,6 @@
 //! A line that flips, drops, inserts and doubles bytes: what comes out is right, what is missing is
 //! counted, and the totals are exact wherever a chunk begins.
 
-use std::collections::BTreeMap;
-
 use heapwire::Result;
 use heapwire::io::capture_reader::Damage;
 use heapwire::io::line::{Arrival, LineReader, LineState};
@@ -10,98 +8,9 @@ use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
 use heapwire::trace::Item;
 use heapwire::trace::continuity::Follows;
 use heapwire::trace::replay::Replay;
-use heapwire_core::{
-    Chunk, Chunker, Event, EventKind, HeapTotals, Placement, Pushed, Rows, TinyTables, write_frame,
-};
+use heapwire_core::Chunk;
+use heapwire_tests::device::{EVENTS, Sent, device, disturb};
 use heapwire_tests::sample::Random;
-
-const EVENTS: usize = 1500;
-
-/// What a device did, and what it sent.
-struct Sent {
-    events: Vec<Event>,
-    /// The heap before each event, and after the last.
-    totals: Vec<HeapTotals>,
-    line: Vec<u8>,
-}
-
-fn frame(line: &mut Vec<u8>, chunk: Option<&[u8]>) {
-    let written: std::result::Result<(), ()> =
-        write_frame(chunk.expect("a chunk is ready"), |bytes| {
-            line.extend_from_slice(bytes);
-            Ok(())
-        });
-    written.expect("a vector takes every write");
-}
-
-/// A heap at work, recorded in chunks of 256 bytes; now and then some events are lost to full buffers.
-fn device(seed: u64) -> Sent {
-    let mut random = Random(seed);
-    let mut sent = Sent { events: Vec::new(), totals: Vec::new(), line: Vec::new() };
-    let mut chunker =
-        Chunker::new([0; 256], Rows::new(), TinyTables::new(), Placement::EMBEDDED_32);
-    let mut live: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut losing = 0;
-    for number in 0..EVENTS as u64 {
-        let address = 0x2000_0000 + 64 * number;
-        let size = 1 + random.below(300) as u64;
-        let site = 1 + random.below(20) as u32;
-        let old = live.keys().nth(random.below(live.len().max(1))).copied();
-        let (kind, freed) = match (old, random.below(10)) {
-            (Some(old), 0..4) => {
-                (EventKind::Free { address: old, site }, live.remove(&old).expect("live"))
-            }
-            (Some(old), 4) => {
-                let freed = live.remove(&old).expect("live");
-                live.insert(address, size);
-                (EventKind::Realloc { old, address, size, site }, freed)
-            }
-            (_, 5) => (EventKind::FailedAlloc { size: 1 << 20, site }, 0),
-            _ => {
-                live.insert(address, size);
-                (EventKind::Alloc { address, size, site }, 0)
-            }
-        };
-        let event = Event { time: 17 * number, thread: 0, kind };
-        sent.totals.push(chunker.position().totals);
-        sent.events.push(event);
-        if losing == 0 && chunker.push(&event, freed) == Pushed::Full {
-            frame(&mut sent.line, chunker.seal());
-            losing = if random.below(8) == 0 { random.below(40) } else { 0 };
-            if losing == 0 {
-                assert_eq!(chunker.push(&event, freed), Pushed::Written);
-                continue;
-            }
-        }
-        if losing > 0 {
-            chunker.lose(&kind, freed);
-            losing -= 1;
-        }
-    }
-    if chunker.pending_events() > 0 {
-        frame(&mut sent.line, chunker.seal());
-    }
-    sent.totals.push(chunker.position().totals);
-    frame(&mut sent.line, chunker.seal_totals(17 * EVENTS as u64));
-    sent
-}
-
-/// Flips, drops, inserts and doubles bytes, about one place in so many.
-fn disturb(line: &[u8], every: usize, random: &mut Random) -> Vec<u8> {
-    let mut noisy = Vec::with_capacity(line.len());
-    for (at, &byte) in line.iter().enumerate() {
-        match if random.below(every) == 0 { random.below(5) } else { 5 } {
-            0 => noisy.push(byte ^ 1 << random.below(8)),
-            1 => {}
-            2 => noisy.extend([byte, random.number() as u8]),
-            3 => noisy.extend([byte, byte]),
-            // A whole stretch twice, as a modem that sends again.
-            4 => noisy.extend_from_slice(&line[at.saturating_sub(random.below(600))..=at]),
-            _ => noisy.push(byte),
-        }
-    }
-    noisy
-}
 
 /// Compares what comes out of a line with what was sent.
 struct Judge<'a> {

@@ -1,5 +1,6 @@
 //! Shared by the tests: real traces, a made-up one, and what a capture is compared with.
 
+pub mod device;
 pub mod inputs;
 pub mod sample;
 pub mod trace_files;
