@@ -129,6 +129,18 @@ fn gauges_marks_and_threads_have_names_beside_those_of_scopes() {
 }
 
 #[test]
+fn scopes_may_be_entered_and_left_without_a_guard() {
+    let recorder = Recorder::<Bench, 128, 3>::new();
+    let outermost = recorder.enter_scope("net");
+    let outer = recorder.enter_scope("parse");
+    assert_eq!((outermost, outer, recorder.site()), (0, 1, 2));
+    recorder.leave_scope(outer);
+    assert_eq!(recorder.site(), 1);
+    recorder.leave_scope(outermost);
+    assert_eq!(recorder.site(), 0);
+}
+
+#[test]
 fn names_without_a_place_are_numbers_and_a_thread_may_be_named_anew() {
     let recorder = Recorder::<Bench, 200, 3, 2>::new();
     recorder.start();
