@@ -231,6 +231,28 @@ fn the_detail_may_be_chosen_before_the_start_and_survives_a_stop() {
 }
 
 #[test]
+fn totals_that_were_sent_do_not_repeat_definitions() {
+    let recorder = Recorder::<Bench, 128, 3>::new();
+    recorder.start();
+    let mut line = Line::default();
+    for at in 0..5 {
+        recorder.record(mark(at), 0);
+        recorder.flush();
+        recorder.drain(&mut line).expect("the line takes all");
+        recorder.send_totals(&mut line).expect("the line takes all");
+    }
+    assert_eq!(Received::new(&line.bytes).sessions, 1);
+    // Totals that were refused: then the definitions may not have got through either.
+    line.refuses_after = Some(line.bytes.len() + 7);
+    assert!(recorder.send_totals(&mut line).is_err());
+    let mut line = Line::default();
+    recorder.record(mark(5), 0);
+    recorder.flush();
+    recorder.drain(&mut line).expect("the line takes all");
+    assert_eq!(Received::from(&line.bytes, 5, 0).sessions, 1);
+}
+
+#[test]
 fn the_oldest_chunks_give_way_and_are_counted() {
     let recorder = Recorder::<Newest, 96, 3>::new();
     recorder.start();

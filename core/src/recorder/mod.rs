@@ -256,7 +256,9 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let Some(header) = self.with(State::totals).flatten() else { return Ok(()) };
         let mut chunk = Outgoing::<CRC_LEN>::new();
         chunk.complete(&header, 0);
-        send(link, &chunk)
+        send(link, &chunk)?;
+        self.with(|state| state.settle(true));
+        Ok(())
     }
 
     /// What can still be said in a panic handler or a fault handler: stops recording and sends all that was
