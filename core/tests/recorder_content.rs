@@ -129,6 +129,18 @@ fn gauges_marks_and_threads_have_names_beside_those_of_scopes() {
 }
 
 #[test]
+fn scopes_may_be_entered_and_left_without_a_guard() {
+    let recorder = Recorder::<Bench, 128, 3>::new();
+    let outermost = recorder.enter_scope("net");
+    let outer = recorder.enter_scope("parse");
+    assert_eq!((outermost, outer, recorder.site()), (0, 1, 2));
+    recorder.leave_scope(outer);
+    assert_eq!(recorder.site(), 1);
+    recorder.leave_scope(outermost);
+    assert_eq!(recorder.site(), 0);
+}
+
+#[test]
 fn names_without_a_place_are_numbers_and_a_thread_may_be_named_anew() {
     let recorder = Recorder::<Bench, 200, 3, 2>::new();
     recorder.start();
@@ -216,6 +228,28 @@ fn the_detail_may_be_chosen_before_the_start_and_survives_a_stop() {
     let received = Received::from(&line.bytes, 2, 2);
     assert_eq!(kinds(&received), [mark(5)]);
     assert_eq!(received.headers.len(), 2);
+}
+
+#[test]
+fn totals_that_were_sent_do_not_repeat_definitions() {
+    let recorder = Recorder::<Bench, 128, 3>::new();
+    recorder.start();
+    let mut line = Line::default();
+    for at in 0..5 {
+        recorder.record(mark(at), 0);
+        recorder.flush();
+        recorder.drain(&mut line).expect("the line takes all");
+        recorder.send_totals(&mut line).expect("the line takes all");
+    }
+    assert_eq!(Received::new(&line.bytes).sessions, 1);
+    // Totals that were refused: then the definitions may not have got through either.
+    line.refuses_after = Some(line.bytes.len() + 7);
+    assert!(recorder.send_totals(&mut line).is_err());
+    let mut line = Line::default();
+    recorder.record(mark(5), 0);
+    recorder.flush();
+    recorder.drain(&mut line).expect("the line takes all");
+    assert_eq!(Received::from(&line.bytes, 5, 0).sessions, 1);
 }
 
 #[test]

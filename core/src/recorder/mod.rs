@@ -106,11 +106,22 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// Enters a scope: until the guard is dropped, events come from the site of this name. Scopes
     /// nest. When there is no place for another name, its site is unknown.
     pub fn scope(&self, name: &'static str) -> Scope<'_, D, SIZE, BUFFERS, NAMES> {
+        Scope { recorder: self, former: self.enter_scope(name) }
+    }
+
+    /// Enters a scope where a guard cannot live, as between functions of another language. Returns the
+    /// site of the scope around it, for [`leave_scope`](Self::leave_scope).
+    pub fn enter_scope(&self, name: &'static str) -> u32 {
         let former = self.with(|state| {
             let site = state.number(NameKind::Scope, name);
             core::mem::replace(&mut state.site, site)
         });
-        Scope { recorder: self, former: former.unwrap_or(NO_SITE) }
+        former.unwrap_or(NO_SITE)
+    }
+
+    /// Leaves a scope: `former` is what entering it returned.
+    pub fn leave_scope(&self, former: u32) {
+        self.with(|state| state.site = former);
     }
 
     /// The site of the scope we are in, or [`NO_SITE`].
@@ -245,7 +256,9 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let Some(header) = self.with(State::totals).flatten() else { return Ok(()) };
         let mut chunk = Outgoing::<CRC_LEN>::new();
         chunk.complete(&header, 0);
-        send(link, &chunk)
+        send(link, &chunk)?;
+        self.with(|state| state.settle(true));
+        Ok(())
     }
 
     /// What can still be said in a panic handler or a fault handler: stops recording and sends all that was
@@ -336,7 +349,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> Dro
     for Scope<'_, D, SIZE, BUFFERS, NAMES>
 {
     fn drop(&mut self) {
-        self.recorder.with(|state| state.site = self.former);
+        self.recorder.leave_scope(self.former);
     }
 }
 

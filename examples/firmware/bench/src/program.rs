@@ -7,8 +7,9 @@ macro_rules! program {
         #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
         #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
         fn main() -> ! {
-            static mut LINE: $crate::line::Line = $crate::line::Line::new();
             $crate::board::start();
+            // Behind a statement, or cortex-m-rt would make a reference of it, as riscv-rt does not.
+            static mut LINE: $crate::line::Line = $crate::line::Line::new();
             // SAFETY: the main function runs once, and it is the only one that can name this.
             ($main)(unsafe { &mut *(&raw mut LINE) });
             $crate::board::exit(true)

@@ -43,12 +43,6 @@ const TRACES: [(&str, &str); 2] = [
     ("real", "../../tests/traces/firmware_real.trace"),
 ];
 
-/// Optimization levels at which a program without panic paths must link.
-const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
-
-/// The same on other cores than the first: nothing optimized, and as a release is.
-const LEVELS_ELSEWHERE: [&str; 2] = ["0", "s"];
-
 fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(folder) = args.images {
@@ -106,7 +100,7 @@ fn check_live(programs: &Programs, real: &Path, record: bool) -> Result<()> {
 fn measure(programs: &Programs, folder: &Path) -> Result<Figures> {
     let mut figures = Figures::new(programs::rustc_version()?);
     for (name, package) in CODERS {
-        let coder = measure_coder(programs, folder, (name, package), &LEVELS)?;
+        let coder = measure_coder(programs, folder, (name, package), CORTEX_M3.levels)?;
         figures.coders.insert(name.to_owned(), coder);
     }
     for target in &OTHERS {
@@ -121,7 +115,7 @@ fn measure(programs: &Programs, folder: &Path) -> Result<Figures> {
 fn measure_target(folder: &Path, target: &'static Target) -> Result<Coder> {
     let programs = Programs::new(folder, target);
     programs.build_all(&["firmware-bench"])?;
-    measure_coder(&programs, folder, CODERS[0], &LEVELS_ELSEWHERE)
+    measure_coder(&programs, folder, CODERS[0], target.levels)
 }
 
 fn measure_coder(

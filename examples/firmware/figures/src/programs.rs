@@ -12,48 +12,45 @@ use object::{Object, ObjectSection, ObjectSymbol};
 pub(crate) struct Target {
     pub(crate) core: &'static str,
     triple: &'static str,
-    qemu: &'static [&'static str],
+    /// The emulator and its options.
+    qemu: &'static str,
+    /// Optimization levels at which a program without panic paths must link.
+    pub(crate) levels: &'static [&'static str],
     /// How many UARTs it has.
     uarts: usize,
 }
 
-const MPS2: [&str; 7] = [
-    "qemu-system-arm",
-    "-icount",
-    "shift=10",
-    "-semihosting-config",
-    "enable=on,target=native",
-    "-machine",
-    "mps2-an385",
-];
-const MPS2_M4F: [&str; 7] = {
-    let mut qemu = MPS2;
-    qemu[6] = "mps2-an386";
-    qemu
+pub(crate) const CORTEX_M3: Target = Target {
+    core: "Cortex-M3",
+    triple: "thumbv7m-none-eabi",
+    qemu: "qemu-system-arm -machine mps2-an385 -icount shift=10",
+    levels: &["0", "1", "2", "3", "s", "z"],
+    uarts: 2,
 };
-
-pub(crate) const CORTEX_M3: Target =
-    Target { core: "Cortex-M3", triple: "thumbv7m-none-eabi", qemu: &MPS2, uarts: 2 };
 
 /// The other cores.
 pub(crate) const OTHERS: [Target; 3] = [
     // QEMU has no Cortex-M0 with a clock as fine as this.
-    Target { core: "Cortex-M0", triple: "thumbv6m-none-eabi", qemu: &MPS2, uarts: 2 },
-    Target { core: "Cortex-M4F", triple: "thumbv7em-none-eabihf", qemu: &MPS2_M4F, uarts: 2 },
+    Target {
+        core: "Cortex-M0",
+        triple: "thumbv6m-none-eabi",
+        qemu: "qemu-system-arm -machine mps2-an385 -icount shift=10",
+        levels: &["0", "s"],
+        uarts: 2,
+    },
+    Target {
+        core: "Cortex-M4F",
+        triple: "thumbv7em-none-eabihf",
+        qemu: "qemu-system-arm -machine mps2-an386 -icount shift=10",
+        levels: &["0", "s"],
+        uarts: 2,
+    },
     Target {
         core: "RISC-V",
         triple: "riscv32imac-unknown-none-elf",
-        qemu: &[
-            "qemu-system-riscv32",
-            "-icount",
-            "shift=0",
-            "-semihosting-config",
-            "enable=on,target=native",
-            "-bios",
-            "none",
-            "-machine",
-            "virt",
-        ],
+        qemu: "qemu-system-riscv32 -machine virt -bios none -icount shift=0",
+        // riscv-rt's own traps may panic when nothing is optimized.
+        levels: &["1", "s"],
         uarts: 1,
     },
 ];
@@ -135,9 +132,12 @@ impl Programs {
         let kernel = kernel.with_context(|| format!("build {program}"))?;
         let [first, second] =
             ["first", "second"].map(|uart| kernel.with_file_name(format!("{program}.{uart}")));
-        let [system, arguments @ ..] = self.target.qemu else { bail!("no emulator") };
+        let mut words = self.target.qemu.split(' ');
+        let system = words.next().context("a target has an emulator")?;
         let mut qemu = Command::new(system);
-        qemu.args(arguments).args(["-nographic", "-monitor", "none"]);
+        qemu.args(words)
+            .args(["-nographic", "-monitor", "none"])
+            .args(["-semihosting-config", "enable=on,target=native"]);
         let uarts = [&first, &second];
         for uart in uarts.into_iter().take(self.target.uarts) {
             qemu.arg("-serial").arg(format!("file:{}", uart.display()));
