@@ -48,6 +48,8 @@ enum Meaning {
 #[derive(Clone, Debug)]
 struct Use {
     meaning: Meaning,
+    /// The recorder's own number of which it was made.
+    id: u32,
     /// Who uses it, if only one does.
     only: Option<Giver>,
 }
@@ -134,13 +136,13 @@ impl Numbering {
             return given;
         }
         let number = match self.uses.get_mut(&(space, id)) {
-            None => self.take(space, id, Meaning::Unknown),
+            None => self.take(space, id, id, Meaning::Unknown),
             // Two recorders that do not say what a number stands for may as well mean the same.
-            Some(Use { meaning: Meaning::Unknown, only }) => {
+            Some(Use { meaning: Meaning::Unknown, id: of, only }) if *of == id => {
                 *only = None;
                 id
             }
-            Some(_) => self.take_other(space, Meaning::Unknown),
+            Some(_) => self.take_other(space, id, Meaning::Unknown),
         };
         self.given.insert(key, number);
         number
@@ -151,34 +153,34 @@ impl Numbering {
         let giver = self.giver;
         let candidate = self.given.get(&(giver, space, id)).copied().unwrap_or(id);
         let number = match self.uses.get_mut(&(space, candidate)) {
-            None => self.take(space, candidate, meaning),
+            None => self.take(space, candidate, id, meaning),
             Some(known) if known.meaning == meaning => {
                 known.only = known.only.filter(|only| *only == giver);
                 candidate
             }
-            Some(known) if known.only == Some(giver) => {
+            Some(known) if known.only == Some(giver) && known.id == id => {
                 known.meaning = meaning;
                 candidate
             }
-            Some(_) => self.take_other(space, meaning),
+            Some(_) => self.take_other(space, id, meaning),
         };
         self.given.insert((giver, space, id), number);
         number
     }
 
-    fn take(&mut self, space: Space, number: u32, meaning: Meaning) -> u32 {
-        self.uses.insert((space, number), Use { meaning, only: Some(self.giver) });
+    fn take(&mut self, space: Space, number: u32, id: u32, meaning: Meaning) -> u32 {
+        self.uses.insert((space, number), Use { meaning, id, only: Some(self.giver) });
         self.largest = self.largest.max(number);
         number
     }
 
     /// Takes a number that is free. There are fewer numbers in use than there are.
-    fn take_other(&mut self, space: Space, meaning: Meaning) -> u32 {
+    fn take_other(&mut self, space: Space, id: u32, meaning: Meaning) -> u32 {
         let mut number = self.largest.wrapping_add(1).max(1);
         while self.uses.contains_key(&(space, number)) {
             number = number.wrapping_add(1).max(1);
         }
-        self.take(space, number, meaning)
+        self.take(space, number, id, meaning)
     }
 }
 
@@ -232,6 +234,17 @@ mod tests {
         assert_eq!(named(&mut numbering, 5, "this core"), 5);
         // Named there, and not here yet.
         assert_eq!(site(&mut numbering, 6), 7);
+    }
+
+    #[test]
+    fn a_number_that_was_given_away_is_not_its_own_recorders() {
+        let mut numbering = Numbering::new();
+        assert_eq!(named(&mut numbering, 1, "net"), 1);
+        numbering.begin(0, 1);
+        assert_eq!(site(&mut numbering, 1), 2);
+        assert_eq!([site(&mut numbering, 2), named(&mut numbering, 2, "json")], [3, 3]);
+        assert_eq!(named(&mut numbering, 1, "log"), 2);
+        assert_eq!(site(&mut numbering, 1), 2);
     }
 
     #[test]
