@@ -200,8 +200,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     pub(super) fn set_detail(&mut self, detail: Detail) {
         self.detail = detail;
         self.recording = self.running && detail == Detail::Events;
-        if detail == Detail::Totals {
-            self.seal();
+        match detail {
+            Detail::Totals => self.seal(),
+            // The next chunk of events has them, and they would be too late while events wait for it.
+            Detail::Events => self.totals_due = false,
         }
     }
 

@@ -70,10 +70,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let oldest = if self.sealed > 0 { self.buffers.get(at) } else { None };
         let (time, counts, events) = match oldest {
             Some(oldest) => (oldest.time, oldest.counts, oldest.events),
-            // The totals are those before an event that waits. A checksum must have room.
-            None if self.totals_due && self.events == 0 && SIZE >= CRC_LEN => {
-                (self.now(), self.counts, 0)
-            }
+            // A checksum must have room.
+            None if self.totals_due && SIZE >= CRC_LEN => (self.now(), self.counts, 0),
             None => return None,
         };
         let is_defined = usize::from(self.defined) > self.names.len();
