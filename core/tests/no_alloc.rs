@@ -118,7 +118,7 @@ fn errors_allocate_nothing() {
 #[cfg(feature = "embedded-io")]
 #[test]
 fn a_recorder_allocates_nothing() {
-    use heapwire_core::{Device, Event, Recorder, Session};
+    use heapwire_core::{Device, Event, FrameSender, Recorder, Session};
 
     struct Bench;
 
@@ -153,6 +153,14 @@ fn a_recorder_allocates_nothing() {
         }
         recorder.flush();
         assert!(recorder.drain(&mut link).expect("room") > 0);
+        // An interrupt's drain, and a panic handler's.
+        recorder.gauge("queue", 3);
+        recorder.mark("booted");
+        recorder.name_thread(1, "idle");
+        recorder.flush();
+        assert!(FrameSender::new(&recorder).fill(&mut [0; 40]) > 0);
+        assert_eq!(recorder.last_words(&mut link), Ok(true));
+        recorder.start();
         // A link that refuses.
         recorder.record(events[0].kind, 0);
         recorder.flush();

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use embedded_io::{ErrorKind, ErrorType, Write};
 use heapwire_core::{
-    Device, EventKind, FrameSender, HeapObserver, Placement, Recorder, Session, WhenFull,
+    Detail, Device, EventKind, FrameSender, HeapObserver, HeapTotals, Placement, Recorder, Session,
+    WhenFull,
 };
 use support::received::Received;
 use support::{Freeing, Line, Random};
@@ -347,4 +348,81 @@ fn a_panic_while_the_hook_waits_for_room_costs_that_event() {
     let received = Received::new(&line.bytes);
     assert_eq!(received.events.len(), recorded);
     assert_eq!(received.last().first_event, recorded as u64);
+}
+
+/// Sends all there is, or as much as a drain of some kind does before it is given up.
+fn drain_somehow<D: Device>(recorder: &Recorder<D, 80, 4>, line: &mut Line, random: &mut Random) {
+    match random.below(4) {
+        0 => {
+            line.refuses_after = Some(line.bytes.len() + random.below(300) as usize);
+            let _ = recorder.drain(line);
+            line.refuses_after = None;
+        }
+        1 => {
+            let polls = 1 + random.below(20) as usize;
+            let _ = poll(recorder.drain_async(&mut Slow::new(line, random.next())), polls);
+        }
+        2 => {
+            let (mut sender, mut bytes) = (FrameSender::new(recorder), [0; 7]);
+            for _ in 0..random.below(60) {
+                let filled = sender.fill(&mut bytes);
+                line.bytes.extend_from_slice(&bytes[..filled]);
+            }
+        }
+        _ => {
+            recorder.drain(line).expect("the line takes all");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_done_the_numbers_add_up() {
+    struct Newest;
+
+    impl Device for Newest {
+        bench!();
+        const WHEN_FULL: WhenFull = WhenFull::Overwrite;
+
+        fn ticks() -> u64 {
+            NOW.get()
+        }
+    }
+
+    fn life<D: Device>(seed: u64) -> (usize, u64) {
+        let recorder = Recorder::<D, 80, 4>::new();
+        let (mut random, mut line) = (Random(seed), Line::default());
+        let (mut totals, mut happened) = (HeapTotals::default(), 0);
+        recorder.start();
+        for freeing in support::program(seed, 600, D::PLACEMENT) {
+            NOW.set(freeing.0.time);
+            let _scope = recorder.scope(["net", "ui"][random.below(2) as usize]);
+            recorder.record(freeing.0.kind, freeing.1);
+            support::count(&mut totals, &freeing);
+            happened += 1;
+            match random.below(60) {
+                0 => recorder.set_detail(Detail::Totals),
+                1 | 2 => recorder.set_detail(Detail::Events),
+                3 => recorder.flush(),
+                4..7 => drain_somehow(&recorder, &mut line, &mut random),
+                7 => recorder.start(),
+                _ => {}
+            }
+        }
+        assert_eq!(recorder.last_words(&mut line), Ok(true));
+        let received = Received::from(&line.bytes, 0, 0);
+        let header = received.last();
+        assert_eq!((header.first_event, header.totals), (happened, totals), "seed {seed}");
+        let came = received.events.len() as u64 - received.came_yet;
+        assert_eq!(came + header.losses.full + header.losses.link, happened, "seed {seed}");
+        (received.events.len(), header.losses.link)
+    }
+
+    let (mut came, mut refused) = (0, 0);
+    for seed in 0..150 {
+        for (events, link) in [life::<Bench>(seed), life::<Newest>(seed)] {
+            came += events;
+            refused += link;
+        }
+    }
+    assert!(came > 25_000 && refused > 500, "{came} {refused}");
 }

@@ -266,8 +266,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// failed: it has made itself room even if all buffers were full. Never waits but for the link.
     ///
     /// A chunk that was on its way when the panic struck, whoever sent it, is lost and counted so. Returns
-    /// false when the panic struck within the hook itself (in [`Device::ticks`], [`Device::thread`] or by
-    /// a fault): then nothing can be sent.
+    /// false when the panic struck within the hook itself (by a fault, or in a function of the [`Device`]
+    /// that the hook calls, such as its clock): then nothing can be sent.
     ///
     /// # Errors
     /// The first error of the link.

@@ -159,8 +159,9 @@ impl<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     Recorder<D, SIZE, BUFFERS, NAMES>
 {
-    /// As [`drain`](Self::drain) does, without blocking: sends everything sealed. When the future is
-    /// dropped before it is done, the chunk on its way is lost and counted so.
+    /// As [`drain`](Self::drain) does, without blocking: sends everything sealed. [`Device::sealed`] may
+    /// wake the task that calls it. When the future is dropped before it is done, the chunk on its way is
+    /// lost and counted so.
     ///
     /// # Errors
     /// The first error of the link. The chunk that it refused is lost, and counted so.

@@ -200,8 +200,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     pub(super) fn set_detail(&mut self, detail: Detail) {
         self.detail = detail;
         self.recording = self.running && detail == Detail::Events;
-        if detail == Detail::Totals {
-            self.seal();
+        match detail {
+            Detail::Totals => self.seal(),
+            // The next chunk of events has them, and they would be too late while events wait for it.
+            Detail::Events => self.totals_due = false,
         }
     }
 
@@ -298,11 +300,11 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         // When all buffers are sealed, the next is also the oldest. All others come after it.
         match self.buffers.get(usize::from(self.filling)) {
             Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
-                let events = oldest.events.into();
-                let counts = self.buffers.iter_mut().map(|buffer| &mut buffer.counts);
-                for counts in counts.chain([&mut self.counts]) {
-                    counts.lost = counts.lost.saturating_add(events);
+                let events = u32::from(oldest.events);
+                for buffer in &mut self.buffers {
+                    buffer.counts.lost = buffer.counts.lost.saturating_add(events);
                 }
+                self.counts.lost = self.counts.lost.saturating_add(events);
                 self.sealed = self.sealed.saturating_sub(1);
                 Recorded::Again
             }

@@ -80,6 +80,7 @@ async fn work_beside_others() {
 
 /// When nothing is to be done.
 fn idle(messages: &mut Messages) {
+    drain::idle();
     messages.run();
     drain::idle();
     #[cfg(feature = "harts")]

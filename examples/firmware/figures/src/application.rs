@@ -7,6 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::string::FromUtf8Error;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use heapwire::heapwire_core::{Event, EventKind, NameKind};
@@ -37,6 +40,9 @@ pub(crate) fn check_images(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A run takes less than a second where nothing else runs.
+const LONGEST_RUN: Duration = Duration::from_secs(120);
+
 /// Runs an image to its end; what it sent. Resets it when it waits for that.
 fn run(image: &Path, board: &str, variant: &str) -> Result<Vec<u8>> {
     let mut qemu = if board == "virt" {
@@ -56,6 +62,14 @@ fn run(image: &Path, board: &str, variant: &str) -> Result<Vec<u8>> {
     let mut qemu = qemu.spawn().context("start QEMU")?;
     let mut uart = qemu.stdin.take().context("its input")?;
     let mut output = qemu.stdout.take().context("its output")?;
+    // One that hangs is ended, and with it the output.
+    let (ended, wait) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if wait.recv_timeout(LONGEST_RUN) == Err(RecvTimeoutError::Timeout) {
+            qemu.kill().context("end QEMU")?;
+        }
+        qemu.wait().context("wait for QEMU")
+    });
     let (mut line, mut buffer, mut reset) = (Vec::new(), [0; 4096], false);
     loop {
         let read = output.read(&mut buffer).context("read from QEMU")?;
@@ -68,7 +82,8 @@ fn run(image: &Path, board: &str, variant: &str) -> Result<Vec<u8>> {
             break;
         }
     }
-    let status = qemu.wait().context("wait for QEMU")?;
+    drop(ended);
+    let status = watchdog.join().expect("the watchdog does not panic")?;
     ensure!(status.success(), "ended with {status}: {}", String::from_utf8_lossy(&line));
     Ok(line)
 }
