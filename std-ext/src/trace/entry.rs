@@ -41,7 +41,7 @@ pub struct Position {
     pub missing_events: u64,
     /// Events of the stream's epoch before, recorded or not.
     pub events_before: u64,
-    /// Of these, how many were lost because all buffers were full.
+    /// Of these, how many were lost because all buffers were full, or only totals were asked for.
     pub lost_full: u64,
     /// And how many on the link.
     pub lost_link: u64,

@@ -1,5 +1,6 @@
 //! `heapwire info`: what a capture holds.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
 use heapwire::heapwire_core::{COLUMN_COUNT, Chunk, ChunkKind};
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::capture_input;
-use crate::failure::{Failure, Outcome, told};
+use crate::failure::{Failure, Outcome, is_stdio, told};
 use crate::json;
 use crate::units::{bytes_text, counted, grouped, time_text};
 
@@ -40,6 +41,13 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     let parsed = parse(&mut input, &mut collector);
     let completeness = parsed.map_err(Failure::of(&args.input))?;
     collector.stored = input.bytes;
+    if collector.streams.len() > 1
+        && !is_stdio(&args.input)
+        && let Ok(replay) = capture_input::merged(&args.input)
+    {
+        // A damaged capture is told as its chunks stand.
+        collector.replay = replay;
+    }
     let info = collector.finish(&completeness);
     let mut out = io::stdout().lock();
     let printed = match args.json {
@@ -63,6 +71,9 @@ struct Info {
     /// Bytes of coded events and definitions before compression, over the capture's length.
     compression_ratio: Option<f64>,
     definitions: u64,
+    streams: usize,
+    /// How often the recorder was started anew. The heap is that of its last run.
+    restarts: u64,
     heap: Heap,
     first_time: Option<u64>,
     last_time: Option<u64>,
@@ -160,6 +171,9 @@ struct Collector {
     lanes: [(u64, u64); COLUMN_COUNT],
     gaps: Vec<Gap>,
     damage: Vec<DamageInfo>,
+    streams: BTreeSet<u32>,
+    epoch: Option<u32>,
+    restarts: u64,
 }
 
 impl CaptureVisitor for Collector {
@@ -174,16 +188,25 @@ impl CaptureVisitor for Collector {
             sum.0 += lane.0 as u64;
             sum.1 += lane.1 as u64;
         }
+        let header = &stored.header;
+        let is_known = header.kind != ChunkKind::Events || follows == Follows::Repeated;
+        if !is_known {
+            self.streams.insert(header.stream);
+            let former = self.epoch.map_or(header.epoch, |epoch| epoch.max(header.epoch));
+            if self.epoch.replace(former).is_some_and(|epoch| epoch != former) {
+                self.restarts += 1;
+                self.replay.restart();
+            }
+        }
         match follows {
             Follows::AfterGap(gap) => {
                 self.replay.gap(gap.events);
                 let (chunks, events) = (gap.chunks, gap.events);
                 self.gaps.push(Gap { stream: gap.stream, time: gap.time, chunks, events });
             }
-            Follows::Restart => self.replay.gap(0),
-            Follows::Directly | Follows::Repeated => {}
+            Follows::Restart | Follows::Directly | Follows::Repeated => {}
         }
-        if stored.header.kind == ChunkKind::Events {
+        if !is_known && self.streams.len() == 1 {
             self.replay.recorded(&stored.header.totals);
         }
         Ok(())
@@ -254,6 +277,8 @@ impl Collector {
             bytes_per_event: ratio(self.stored, total),
             compression_ratio: ratio(self.payload, self.stored),
             definitions: self.definitions,
+            streams: self.streams.len(),
+            restarts: self.restarts,
             heap: Heap {
                 peak_bytes: exact.peak_bytes,
                 peak_time: (exact.peak_bytes == peak.bytes).then_some(peak.time),
@@ -313,6 +338,16 @@ fn print_text(out: &mut impl Write, info: &Info) -> io::Result<()> {
         }
     }
     writeln!(out, "definitions   {}", grouped(info.definitions))?;
+    if info.streams > 1 {
+        writeln!(out, "streams       {}, merged by time", grouped(info.streams as u64))?;
+    }
+    if info.restarts > 0 {
+        writeln!(
+            out,
+            "restarts      {}; the heap is that of the last run",
+            grouped(info.restarts)
+        )?;
+    }
     let seconds = |time: u64| match &info.session {
         Some(session) => time_text(time, Some(session.ticks_per_second)),
         None => time_text(time, None),

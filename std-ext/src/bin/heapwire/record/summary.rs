@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use heapwire::io::line::LineStats;
-use heapwire::trace::Item;
 use heapwire::trace::replay::{Fate, Replay};
 use heapwire::trace::symbols::Symbols;
-use heapwire::{BinaryDataParser, ParserConfig};
 use serde::Serialize;
 
 use super::Recording;
 use crate::args::RecordArgs;
+use crate::capture_input::merged;
 use crate::failure::Failure;
 use crate::json;
 use crate::report::print_answer;
@@ -113,7 +112,7 @@ impl Summary {
         let symbols = receiver.symbols().clone();
         let replay = match receiver.streams() {
             // Only the whole capture tells what happened in which order.
-            2.. => merged(args)?,
+            2.. => merged(&args.output).map_err(Failure::of(&args.output))?,
             _ => receiver.replay().clone(),
         };
         let counts = replay.counts();
@@ -214,20 +213,4 @@ impl Summary {
         )?;
         print_answer(out, &self.replay, &self.symbols, TOP_SITES)
     }
-}
-
-/// The events of all streams, in the order of time.
-fn merged(args: &RecordArgs) -> Result<Replay, Failure> {
-    let failed = || Failure::of(&args.output);
-    let parser = BinaryDataParser::new(ParserConfig::default());
-    let trace = parser.parse_file(&args.output).map_err(failed())?.trace;
-    let mut replay = Replay::new();
-    let each = |item: Item<'_>| {
-        if let Item::Event(event) = item {
-            replay.event(&event);
-        }
-        Ok(())
-    };
-    trace.for_each(each).map_err(failed())?;
-    Ok(replay)
 }
