@@ -101,6 +101,9 @@ fn after(round: u32) {
     planted::go_wrong(round);
     witness::gauge("heap: largest free block", memory::largest_free_block());
     witness::gauge("stack: high water", memory::stack_high_water());
+    if cfg!(feature = "totals") {
+        RECORDER.flush();
+    }
     #[cfg(feature = "defmt")]
     defmt::info!("round {=u32}: {=usize} bytes in use", round, memory::heap_used());
     if cfg!(feature = "reboot") && recording::epoch() == 0 && round == SIZE.rounds / 2 {

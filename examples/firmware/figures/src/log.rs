@@ -17,11 +17,10 @@ pub(crate) fn check(image: &Path, logged: &[Vec<u8>]) -> Result<usize> {
     let index = line.context("the image has no such log line")?.address() as u16;
     for (round, bytes) in (0_u32..).zip(logged) {
         let line = rzcobs::decode(bytes).ok().with_context(|| format!("no log: {bytes:x?}"))?;
-        // Index, time, round, bytes in use.
+        // Index, time, round, bytes in use; and zeros, as rzCOBS ends at no certain byte.
+        let (found, rest) = (line.get(..2), line.get(10..14));
         ensure!(
-            line.len() == 2 + 8 + 4 + 4
-                && line.starts_with(&index.to_le_bytes())
-                && line[10..14] == round.to_le_bytes(),
+            found == Some(&index.to_le_bytes()) && rest == Some(&round.to_le_bytes()),
             "round {round} logs {line:x?}"
         );
     }

@@ -1,11 +1,13 @@
 //! The boards. Each has the same items:
 //!
-//! - `NAME`, QEMU's name of its machine; `SIZE`, how large its workload is
+//! - `NAME`, QEMU's name of its machine; `SIZE`, how large its workload is; `HEAP_SIZE`, and `BUFFER_SIZE`
+//!   of the recorder
 //! - `TICKS_PER_SECOND`, `CLOCK_BITS` and `ticks()`, a clock that is never stopped
 //! - `start()`, which starts clock and UART; `start_timer()` and `stop_timer()`, for an interrupt every
 //!   millisecond that calls `timer::interrupt`
-//! - `try_send(byte)`, `sent()` and `received()`, the UART
-//! - `HEAP_SIZE`, and `BUFFER_SIZE` of the recorder
+//! - `try_send(byte)`, `sent()` and `received()`, the UART; `uart_interrupt(on)`, for an interrupt that
+//!   calls `drain::uart_interrupt` when the UART has room
+//! - `core()`, which core is running
 //! - `exit(success)`, which ends QEMU, and `reset()`
 
 #[cfg(board = "virt")]

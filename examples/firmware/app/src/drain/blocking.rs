@@ -4,9 +4,6 @@ use crate::recording::RECORDER;
 use crate::uart::Uart;
 
 pub(crate) fn idle() {
-    if cfg!(feature = "totals") {
-        RECORDER.flush();
-    }
     if !cfg!(feature = "overwrite") {
         finish();
     }
