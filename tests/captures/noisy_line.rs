@@ -71,7 +71,7 @@ fn receive(sent: &Sent, line: &[u8]) -> (u64, u64, u64) {
     while state != LineState::Closed {
         let polled = reader.poll(|arrival| match arrival {
             Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut judge),
-            Arrival::Text(_) | Arrival::Other(_) => Ok(()),
+            Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
         });
         state = polled.expect("a slice can be read");
     }

@@ -238,6 +238,41 @@ fn a_pseudo_terminal_is_read_as_a_serial_port() {
     assert_eq!(recorded(&folder, "a.hwcap").len(), EVENTS - missing);
 }
 
+/// Waits for the port, and again when it has gone away.
+#[cfg(unix)]
+#[test]
+fn a_serial_port_that_is_unplugged_is_waited_for() {
+    use serialport::{SerialPort, TTYPort};
+    let folder = Folder::new();
+    let port = folder.path().join("tty");
+    let source = format!("serial:{}", port.display());
+    let child = folder.spawn(&format!("record {source} --wait -o a.hwcap --json"));
+    let sent = device(15);
+    let (first, second) = sent.line.split_at(sent.line.len() / 2);
+    let mut seen = 0;
+    for part in [first, second] {
+        let (mut ours, theirs) = TTYPort::pair().unwrap();
+        std::os::unix::fs::symlink(theirs.name().unwrap(), &port).unwrap();
+        // Until the command has opened it, we keep the terminal up ourselves.
+        for piece in part.chunks(500) {
+            ours.write_all(piece).unwrap();
+            thread::sleep(Duration::from_millis(60));
+        }
+        let before = seen;
+        wait_for("what was sent", || {
+            seen = events_so_far(&folder, "a.hwcap");
+            seen > before + 300
+        });
+        fs::remove_file(&port).unwrap();
+        drop((ours, theirs));
+    }
+    interrupt(&child);
+    let told = Run::end(child).succeeds().json();
+    assert_eq!(told["restarts"], 0);
+    let missing = told["gaps"]["events"].as_u64().unwrap() as usize;
+    assert_eq!(recorded(&folder, "a.hwcap").len() + missing, EVENTS);
+}
+
 #[test]
 fn a_full_disk_is_an_error_that_leaves_what_was_written() {
     if !std::path::Path::new("/dev/full").exists() {

@@ -107,7 +107,7 @@ impl Truth {
         while state != LineState::Closed {
             let polled = reader.poll(|arrival| match arrival {
                 Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut truth),
-                Arrival::Text(_) | Arrival::Other(_) => Ok(()),
+                Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
             });
             state = polled.unwrap();
         }
@@ -165,7 +165,7 @@ impl Truth {
 }
 
 /// The thread of an event, and its site or gauge.
-fn numbers(event: &Event) -> (u32, u32, NameKind) {
+pub(crate) fn numbers(event: &Event) -> (u32, u32, NameKind) {
     let (number, kind) = match event.kind {
         EventKind::Alloc { site, .. }
         | EventKind::Free { site, .. }
@@ -177,7 +177,8 @@ fn numbers(event: &Event) -> (u32, u32, NameKind) {
     (event.thread, number, kind)
 }
 
-fn with_numbers(event: &Event, thread: u32, number: u32) -> Event {
+/// The event with other numbers.
+pub(crate) fn with_numbers(event: &Event, thread: u32, number: u32) -> Event {
     let mut kind = event.kind;
     match &mut kind {
         EventKind::Alloc { site, .. }

@@ -78,10 +78,11 @@ impl Image {
                 std::io::Write::write_all(&mut socket, b"r").unwrap();
             }
             if read == 0 {
-                assert!(qemu.wait().unwrap().success(), "{self:?}");
-                return line;
+                break;
             }
         }
+        assert!(qemu.wait().unwrap().success(), "{self:?}");
+        line
     }
 }
 

@@ -18,18 +18,23 @@ pub(crate) struct Cut {
 }
 
 /// Takes a device's bytes at this port and passes so many a second on to who listens at `to`. A device that
-/// waits for a reset gets it.
-pub(crate) fn line(to: u16, bytes_per_second: usize, cut: Option<Cut>) -> (u16, JoinHandle<()>) {
+/// waits for a reset gets it. Returns all bytes in the end, those that were lost too.
+pub(crate) fn line(
+    to: u16,
+    bytes_per_second: usize,
+    cut: Option<Cut>,
+) -> (u16, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let pass_on = move || {
         let (mut device, _) = listener.accept().unwrap();
         let mut recorder = Some(connect(to));
         let begun = Instant::now();
-        let (mut passed, mut last, mut buffer) = (0, Vec::new(), [0; 1024]);
+        let (mut line, mut buffer, mut is_reset) = (Vec::new(), [0; 1024], false);
         loop {
             // What is due by now, at a steady pace.
-            let due = (begun.elapsed().as_secs_f64() * bytes_per_second as f64) as usize - passed;
+            let due = (begun.elapsed().as_secs_f64() * bytes_per_second as f64) as usize;
+            let due = due.saturating_sub(line.len());
             if due == 0 {
                 thread::sleep(TICK);
                 continue;
@@ -37,9 +42,9 @@ pub(crate) fn line(to: u16, bytes_per_second: usize, cut: Option<Cut>) -> (u16, 
             let due = due.min(buffer.len());
             let read = device.read(&mut buffer[..due]).unwrap();
             if read == 0 {
-                return;
+                return line;
             }
-            passed += read;
+            line.extend_from_slice(&buffer[..read]);
             let is_cut = cut.is_some_and(|Cut { after, lasts }| {
                 (after..after + lasts).contains(&begun.elapsed())
             });
@@ -48,11 +53,10 @@ pub(crate) fn line(to: u16, bytes_per_second: usize, cut: Option<Cut>) -> (u16, 
                 (false, Some(recorder)) => recorder.write_all(&buffer[..read]).unwrap(),
                 (false, none) => none.insert(connect(to)).write_all(&buffer[..read]).unwrap(),
             }
-            last.extend_from_slice(&buffer[..read]);
-            if waits(&last) {
+            if !is_reset && waits(&line) {
+                is_reset = true;
                 device.write_all(b"r").unwrap();
             }
-            last.drain(..last.len().saturating_sub(16));
         }
     };
     (port, thread::spawn(pass_on))

@@ -1,6 +1,6 @@
 //! Firmware in QEMU, `heapwire record` at the other end, and what it recorded beside what the firmware says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::process::{Child, Command};
 use std::thread;
@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 
 use heapwire::Result;
 use heapwire::io::capture_reader::{Completeness, Damage};
-use heapwire::pipeline::parse::{CaptureVisitor, parse};
+use heapwire::io::line::{Arrival, LineReader, LineState};
+use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder, parse};
 use heapwire::trace::Item;
 use heapwire::trace::continuity::{Follows, Gap};
 use heapwire::trace::symbols::Symbols;
-use heapwire_core::{Chunk, ChunkKind, Event, HeapTotals};
+use heapwire_core::{Chunk, Definition, Event, Name, NameKind};
 use serde_json::Value;
 use serialport::{SerialPort, TTYPort};
 
 use crate::command::{Folder, Run as Ended};
+use crate::hostile::{numbers, with_numbers};
 use crate::image::{Image, image, images};
 use crate::proxy::{Cut, free_port, line};
 use crate::said::{Run, checksum, number, planted, runs, unfreed};
@@ -29,18 +31,15 @@ const LINE_PACE: usize = 11_520;
 struct Held {
     events: BTreeMap<(u32, u32), Vec<Event>>,
     gaps: Vec<Gap>,
-    /// Of the chunk that began last.
-    totals: HeapTotals,
     current: (u32, u32),
     symbols: Symbols,
+    /// Names by epoch and stream.
+    names: HashMap<(u32, u32, NameKind, u32), String>,
 }
 
 impl CaptureVisitor for Held {
     fn chunk(&mut self, chunk: &Chunk<'_>, _: u64, follows: Follows) -> Result<()> {
-        if chunk.header.kind == ChunkKind::Events {
-            self.current = (chunk.header.epoch, chunk.header.stream);
-            self.totals = chunk.header.totals;
-        }
+        self.current = (chunk.header.epoch, chunk.header.stream);
         if let Follows::AfterGap(gap) = follows {
             self.gaps.push(gap);
         }
@@ -50,7 +49,13 @@ impl CaptureVisitor for Held {
     fn item(&mut self, item: Item<'_>) -> Result<()> {
         match item {
             Item::Event(event) => self.events.entry(self.current).or_default().push(event),
-            Item::Definition(definition) => drop(self.symbols.define(&definition)),
+            Item::Definition(definition) => {
+                self.symbols.define(&definition);
+                if let Definition::Name(Name { kind, id, text }) = definition {
+                    let (epoch, stream) = self.current;
+                    self.names.insert((epoch, stream, kind, id), text.to_owned());
+                }
+            }
         }
         Ok(())
     }
@@ -62,38 +67,63 @@ impl CaptureVisitor for Held {
 
 /// A recording that is over.
 struct Recording {
+    /// What was on the line, as the device numbers it.
+    sent: Held,
     /// What the command told, as JSON.
     told: Value,
     held: Held,
     /// What the firmware said of each of its runs.
     runs: Vec<Run>,
+    /// What else was between its frames.
+    log: Vec<Vec<u8>>,
 }
 
 impl Recording {
-    fn of(folder: &Folder, ended: Ended) -> Self {
+    fn of(folder: &Folder, line: &[u8], ended: Ended) -> Self {
+        let (mut sent, mut decoder) = (Held::default(), PartDecoder::default());
+        let mut reader = LineReader::new(line);
+        let mut state = LineState::Active;
+        while state != LineState::Closed {
+            let polled = reader.poll(|arrival| match arrival {
+                Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut sent),
+                Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
+            });
+            state = polled.unwrap();
+        }
         let told = ended.succeeds().json();
         folder.run("validate device.hwcap").succeeds();
         let mut held = Held::default();
         let completeness = parse(&folder.read("device.hwcap")[..], &mut held).unwrap();
         assert!(matches!(completeness, Completeness::Complete(_)), "{completeness:?}");
-        let text = String::from_utf8(folder.read("device.log")).unwrap();
-        Self { told, held, runs: runs(&text) }
+        let log = folder.read("device.log");
+        let (text, log): (Vec<&[u8]>, Vec<&[u8]>) =
+            log.split(|byte| *byte == 0).partition(|piece| std::str::from_utf8(piece).is_ok());
+        let text = String::from_utf8(text.concat()).unwrap();
+        let log = log.into_iter().map(<[u8]>::to_vec).collect();
+        Self { sent, told, held, runs: runs(&text), log }
     }
 
     /// By a socket, as fast as it goes.
     fn over_tcp(image: &Image) -> Self {
+        Self::over_tcp_with(image, "--text")
+    }
+
+    /// What is between the frames goes where this option says.
+    fn over_tcp_with(image: &Image, option: &str) -> Self {
         let folder = Folder::new();
         let port = free_port();
-        let command = format!("record tcp-listen:127.0.0.1:{port} --once");
-        let recorder = start(&folder, &command);
+        let words = format!(
+            "record tcp-listen:127.0.0.1:{port} --once -o device.hwcap {option} device.log --json"
+        );
+        let recorder = folder.spawn(&words);
         // The firmware is not waited for: QEMU gives up when nobody listens.
         wait_until_listening(port);
         let (ours, passing) = line(port, usize::MAX, None);
         let mut qemu = image.start_connected(ours);
         let recorded = Ended::end(recorder);
-        passing.join().unwrap();
+        let line = passing.join().unwrap();
         assert!(qemu.wait().unwrap().success(), "{image:?}");
-        Self::of(&folder, recorded)
+        Self::of(&folder, &line, recorded)
     }
 
     /// By a socket at a pace that may be cut.
@@ -103,12 +133,12 @@ impl Recording {
         let recorder = start(&folder, &format!("record tcp-listen:127.0.0.1:{port}"));
         let (ours, passing) = line(port, pace, cut);
         let mut qemu = image.start_connected(ours);
-        passing.join().unwrap();
+        let line = passing.join().unwrap();
         assert!(qemu.wait().unwrap().success(), "{image:?}");
         // The last bytes are on their way still.
         thread::sleep(Duration::from_millis(500));
         interrupt(&recorder);
-        Self::of(&folder, Ended::end(recorder))
+        Self::of(&folder, &line, Ended::end(recorder))
     }
 
     /// All events of a run came, and the firmware counted the same.
@@ -116,10 +146,24 @@ impl Recording {
         let run = &self.runs[epoch as usize];
         for witness in run.all("witness") {
             let stream = number(witness, "stream") as u32;
-            let events = &self.held.events[&(epoch, stream)];
-            assert_eq!(events.len() as u64, number(witness, "events"));
+            let sent = &self.sent.events[&(epoch, stream)];
+            assert_eq!(sent.len() as u64, number(witness, "events"));
             let clock_bits = run.number("boot", "clock_bits");
-            assert_eq!(checksum(events, clock_bits), witness["checksum"], "stream {stream}");
+            assert_eq!(checksum(sent, clock_bits), witness["checksum"], "stream {stream}");
+            // What was recorded is equal, and where numbers are others they have the same names.
+            let held = &self.held.events[&(epoch, stream)];
+            assert_eq!(held.len(), sent.len());
+            for (held, sent) in held.iter().zip(sent) {
+                let ((thread, number, kind), (sent_thread, sent_number, _)) =
+                    (numbers(held), numbers(sent));
+                assert_eq!(with_numbers(held, sent_thread, sent_number), *sent);
+                for (kind, id, sent) in
+                    [(NameKind::Thread, thread, sent_thread), (kind, number, sent_number)]
+                {
+                    let name = self.sent.names.get(&(epoch, stream, kind, sent));
+                    assert_eq!(self.held.symbols.name(kind, id), name.map(String::as_str));
+                }
+            }
         }
         assert_eq!(self.held.gaps, []);
         assert_eq!(self.told["gaps"]["count"], 0);
@@ -184,6 +228,21 @@ fn every_event_of_every_board_arrives() {
             let held = &recording.held.events[&(0, 0)];
             assert_eq!(unfreed(held, &recording.held.symbols), planted(&recording.runs[0]));
             println!("{} {variant}: {} events", image.board, held.len());
+        }
+    }
+}
+
+#[test]
+#[ignore = "ci/devices"]
+fn a_log_of_defmts_passes_through_as_it_is() {
+    for image in images("defmt") {
+        let recording = Recording::over_tcp_with(&image, "--defmt");
+        assert_eq!(recording.told["gaps"]["count"], 0);
+        // A line after each round; some are all ASCII by chance, and one has text before it.
+        assert!(recording.log.len() > 20, "{} lines of log", recording.log.len());
+        for line in &recording.log[1..20] {
+            let line = rzcobs::decode(line).expect("rzCOBS");
+            assert!(line.len() >= 18, "{line:x?}");
         }
     }
 }
@@ -290,10 +349,13 @@ fn a_pseudo_terminal_takes_the_place_of_the_socket() {
     let mut qemu = image("mps2-an385", "interrupt").start(&device_end.name().unwrap());
     device.set_timeout(Duration::from_millis(50)).unwrap();
     // Both at the pace of the baud rate: a pseudo-terminal has none.
-    let (mut buffer, mut is_over) = ([0; LINE_PACE / 100], false);
+    let (mut line, mut buffer, mut is_over) = (Vec::new(), [0; LINE_PACE / 100], false);
     loop {
         match device.read(&mut buffer) {
-            Ok(read) => recorder.write_all(&buffer[..read]).unwrap(),
+            Ok(read) => {
+                line.extend_from_slice(&buffer[..read]);
+                recorder.write_all(&buffer[..read]).unwrap();
+            }
             Err(_) if is_over => break,
             Err(_) => is_over = qemu.try_wait().unwrap().is_some(),
         }
@@ -301,7 +363,7 @@ fn a_pseudo_terminal_takes_the_place_of_the_socket() {
     }
     thread::sleep(Duration::from_millis(500));
     interrupt(&command);
-    let recording = Recording::of(&folder, Ended::end(command));
+    let recording = Recording::of(&folder, &line, Ended::end(command));
     let (told, run) = (&recording.told, &recording.runs[0]);
     let missing = told["gaps"]["events"].as_u64().unwrap();
     assert_eq!(

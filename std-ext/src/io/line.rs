@@ -29,9 +29,13 @@ pub struct LineStats {
 pub enum Arrival<'a> {
     /// A whole chunk.
     Chunk(&'a Chunk<'a>),
-    /// Text between frames, or a part of it: printable but for tabs, line ends and escapes. It is a
-    /// device's, so escape it before showing it.
-    Text(&'a str),
+    /// Text between frames, or a part of it.
+    Text {
+        /// Printable but for tabs, line ends and escapes. It is a device's, so escape it before showing it.
+        text: &'a str,
+        /// Whether a zero followed.
+        ends: bool,
+    },
     /// What stood between two zeros and is neither: what noise made of a frame, or a frame of
     /// somebody else's.
     Other(&'a [u8]),
@@ -149,7 +153,7 @@ impl<R: Read> LineReader<R> {
         match as_text(lines) {
             Some(text) => {
                 self.told += lines.len();
-                each(Arrival::Text(text))
+                each(Arrival::Text { text, ends: false })
             }
             None => Ok(()),
         }
@@ -196,8 +200,7 @@ fn tell_stray(
 ) -> Result<()> {
     let untold = piece.get(told..).unwrap_or_default();
     match as_text(untold) {
-        Some("") => Ok(()),
-        Some(text) => each(Arrival::Text(text)),
+        Some(text) => each(Arrival::Text { text, ends: true }),
         None => each(Arrival::Other(untold)),
     }
 }
@@ -245,7 +248,7 @@ mod tests {
             let state = reader.poll(|arrival| {
                 match arrival {
                     Arrival::Chunk(_) => chunks += 1,
-                    Arrival::Text(piece) => text += piece,
+                    Arrival::Text { text: piece, .. } => text += piece,
                     Arrival::Other(piece) => other.push(piece.to_vec()),
                 }
                 Ok(())
@@ -281,7 +284,7 @@ mod tests {
         let mut reader = LineReader::new(&b"waiting for sensor\nand"[..]);
         let mut text = String::new();
         let mut each = |arrival: Arrival<'_>| {
-            let Arrival::Text(piece) = arrival else { panic!("{arrival:?}") };
+            let Arrival::Text { text: piece, ends: false } = arrival else { panic!("{arrival:?}") };
             text += piece;
             Ok(())
         };

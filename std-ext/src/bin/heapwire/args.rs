@@ -90,6 +90,9 @@ pub(crate) struct RecordArgs {
     /// Where the text between frames goes, instead of to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) text: Option<PathBuf>,
+    /// Where all that is no frame of ours goes, for defmt-print: the device shares the line with defmt
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub(crate) defmt: Option<PathBuf>,
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,

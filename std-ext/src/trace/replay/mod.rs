@@ -278,10 +278,11 @@ impl Replay {
     }
 
     /// Notes that the device was started anew: its heap is empty, and counts from 0. What was live before
-    /// was neither freed nor leaked; the peak and what sites did stay.
+    /// was neither freed nor leaked. The peak is that of the run that begins; events, what sites
+    /// allocated, failures and gaps go on being counted.
     pub fn restart(&mut self) {
         self.live = LiveMap::default();
-        self.live_bytes = 0;
+        (self.live_bytes, self.peak) = (0, Peak::default());
         (self.seen, self.missed) = (HeapTotals::default(), None);
         for site in self.sites.values_mut() {
             (site.live_blocks, site.live_bytes) = (0, 0);

@@ -121,7 +121,7 @@ fn take_in(
             .is_some();
         let polled = reader.poll(|arrival| match arrival {
             Arrival::Chunk(chunk) => receiver.chunk(chunk, |event| peers.count(event)).map(drop),
-            Arrival::Text(_) | Arrival::Other(_) => Ok(()),
+            Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
         });
         let state = polled.map_err(Failure::of(&args.output))?;
         if state == LineState::Closed || gone && state == LineState::Idle {

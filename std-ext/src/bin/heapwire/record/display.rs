@@ -39,11 +39,16 @@ impl Display {
         Self { bar, capacity, drawn: None, since, rates: (0.0, 0.0) }
     }
 
-    /// Draws the line, if it is time to.
-    pub(super) fn update(&mut self, line: &LineStats, receiver: &Receiver<Vec<u8>>) {
+    /// Draws the line, if it is time to, or in any case.
+    pub(super) fn update(
+        &mut self,
+        line: &LineStats,
+        receiver: &Receiver<Vec<u8>>,
+        in_any_case: bool,
+    ) {
         let now = Instant::now();
         let is_early = |drawn: Instant| now.duration_since(drawn) < DRAW_EVERY;
-        if self.bar.is_hidden() || self.drawn.is_some_and(is_early) {
+        if self.bar.is_hidden() || !in_any_case && self.drawn.is_some_and(is_early) {
             return;
         }
         self.drawn = Some(now);

@@ -126,7 +126,7 @@ impl Recording {
         Ok(Self {
             receiver: Receiver::new(Vec::new(), plan)?,
             file: GrowingFile::new(&args.output),
-            text: TextOutput::new(args.text.as_deref())?,
+            text: TextOutput::new(args.text.as_deref(), args.defmt.as_deref())?,
             display: Display::new(args.source.bytes_per_second()),
             begun: Instant::now(),
             checkpoint: None,
@@ -143,8 +143,8 @@ impl Recording {
             let state = reader.poll(|arrival| {
                 let taken = match arrival {
                     Arrival::Chunk(chunk) => self.chunk(chunk),
-                    Arrival::Text(text) => self.text.write(text, &self.display),
-                    Arrival::Other(_) => Ok(()),
+                    Arrival::Text { text, ends } => self.text.text(text, ends, &self.display),
+                    Arrival::Other(piece) => self.text.other(piece),
                 };
                 if let Err(error) = taken {
                     failure.get_or_insert(error);
@@ -163,8 +163,9 @@ impl Recording {
             if self.is_behind && is_due {
                 self.make_complete()?;
             }
-            self.display.update(&reader.stats(), &self.receiver);
-            if state == LineState::Closed || until.is_over() {
+            let ends = state == LineState::Closed || until.is_over();
+            self.display.update(&reader.stats(), &self.receiver, ends);
+            if ends {
                 return Ok(());
             }
         }
