@@ -3,13 +3,12 @@
 
 use heapwire::Result;
 use heapwire::io::capture_reader::Damage;
-use heapwire::io::line::{Arrival, LineReader, LineState};
-use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
+use heapwire::pipeline::parse::CaptureVisitor;
 use heapwire::trace::Item;
 use heapwire::trace::continuity::Follows;
 use heapwire::trace::replay::Replay;
 use heapwire_core::Chunk;
-use heapwire_tests::device::{EVENTS, Sent, device, disturb};
+use heapwire_tests::device::{EVENTS, Sent, decode_line, device, disturb};
 use heapwire_tests::sample::Random;
 
 /// Compares what comes out of a line with what was sent.
@@ -65,16 +64,7 @@ impl CaptureVisitor for Judge<'_> {
 /// Reads the line; returns events seen and missing, and the number behind the last event known of.
 fn receive(sent: &Sent, line: &[u8]) -> (u64, u64, u64) {
     let mut judge = Judge { sent, replay: Replay::new(), next: 0, seen: 0, missing: 0 };
-    let mut reader = LineReader::new(line);
-    let mut decoder = PartDecoder::default();
-    let mut state = LineState::Active;
-    while state != LineState::Closed {
-        let polled = reader.poll(|arrival| match arrival {
-            Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut judge),
-            Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
-        });
-        state = polled.expect("a slice can be read");
-    }
+    decode_line(line, &mut judge);
     (judge.seen, judge.missing, judge.next)
 }
 

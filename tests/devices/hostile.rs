@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use heapwire::io::capture_reader::Damage;
 use heapwire::io::line::{Arrival, LineReader, LineState};
-use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
+use heapwire::pipeline::parse::CaptureVisitor;
 use heapwire::pipeline::receive::{Received, Receiver};
 use heapwire::plan::CapturePlan;
 use heapwire::trace::Item;
@@ -12,7 +12,7 @@ use heapwire::trace::continuity::Follows;
 use heapwire::trace::symbols::Symbols;
 use heapwire::{IntegratedConfig, Result};
 use heapwire_core::{Chunk, ChunkKind, Definition, Event, EventKind, HeapTotals, Name, NameKind};
-use heapwire_tests::device::disturb;
+use heapwire_tests::device::{decode_line, disturb};
 use heapwire_tests::sample::Random;
 
 use crate::image::image;
@@ -101,16 +101,8 @@ impl CaptureVisitor for Truth {
 
 impl Truth {
     fn of(line: &[u8]) -> Self {
-        let (mut truth, mut decoder) = (Self::default(), PartDecoder::default());
-        let mut reader = LineReader::new(line);
-        let mut state = LineState::Active;
-        while state != LineState::Closed {
-            let polled = reader.poll(|arrival| match arrival {
-                Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut truth),
-                Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
-            });
-            state = polled.unwrap();
-        }
+        let mut truth = Self::default();
+        decode_line(line, &mut truth);
         truth
     }
 

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use heapwire::Result;
 use heapwire::io::capture_reader::{Completeness, Damage};
-use heapwire::io::line::{Arrival, LineReader, LineState};
-use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder, parse};
+use heapwire::pipeline::parse::{CaptureVisitor, parse};
 use heapwire::trace::Item;
 use heapwire::trace::continuity::{Follows, Gap};
 use heapwire::trace::symbols::Symbols;
 use heapwire_core::{Chunk, Definition, Event, Name, NameKind};
+use heapwire_tests::device::decode_line;
 use serde_json::Value;
 use serialport::{SerialPort, TTYPort};
 
@@ -80,16 +80,8 @@ struct Recording {
 
 impl Recording {
     fn of(folder: &Folder, line: &[u8], ended: Ended) -> Self {
-        let (mut sent, mut decoder) = (Held::default(), PartDecoder::default());
-        let mut reader = LineReader::new(line);
-        let mut state = LineState::Active;
-        while state != LineState::Closed {
-            let polled = reader.poll(|arrival| match arrival {
-                Arrival::Chunk(chunk) => decoder.decode(chunk, 0, &mut sent),
-                Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
-            });
-            state = polled.unwrap();
-        }
+        let mut sent = Held::default();
+        decode_line(line, &mut sent);
         let told = ended.succeeds().json();
         folder.run("validate device.hwcap").succeeds();
         let mut held = Held::default();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use heapwire::io::line::{Arrival, LineReader, LineState};
+use heapwire::pipeline::parse::{CaptureVisitor, PartDecoder};
 use heapwire_core::{
     Chunker, Event, EventKind, HeapTotals, Placement, Pushed, Rows, TinyTables, write_frame,
 };
@@ -81,6 +83,19 @@ pub fn device(seed: u64) -> Sent {
     sent.totals.push(chunker.position().totals);
     frame(&mut sent.line, chunker.seal_totals(17 * EVENTS as u64));
     sent
+}
+
+/// Reads a line to its end and shows `visitor` what is in its chunks.
+pub fn decode_line(line: &[u8], visitor: &mut impl CaptureVisitor) {
+    let (mut reader, mut decoder) = (LineReader::new(line), PartDecoder::default());
+    let mut state = LineState::Active;
+    while state != LineState::Closed {
+        let polled = reader.poll(|arrival| match arrival {
+            Arrival::Chunk(chunk) => decoder.decode(chunk, 0, visitor),
+            Arrival::Text { .. } | Arrival::Other(_) => Ok(()),
+        });
+        state = polled.expect("a slice can be read");
+    }
 }
 
 /// Flips, drops, inserts and doubles bytes, about one place in so many.

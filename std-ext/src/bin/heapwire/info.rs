@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::args::InfoArgs;
 use crate::capture_input;
 use crate::failure::{Failure, Outcome, is_stdio, told};
-use crate::json;
+use crate::json::{self, Events};
 use crate::units::{bytes_text, counted, grouped, time_text};
 
 /// Names of the lanes, in their order.
@@ -96,18 +96,6 @@ struct Chunks {
     events: u64,
     definitions: u64,
     index: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Events {
-    total: u64,
-    allocs: u64,
-    frees: u64,
-    reallocs: u64,
-    failed: u64,
-    names: u64,
-    gauges: u64,
-    marks: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -264,16 +252,7 @@ impl Collector {
                 address_bits: session.address_bits,
             }),
             bytes: self.stored,
-            events: Events {
-                total,
-                allocs: counts.allocs,
-                frees: counts.frees,
-                reallocs: counts.reallocs,
-                failed: counts.failed,
-                names: counts.names,
-                gauges: counts.gauges,
-                marks: counts.marks,
-            },
+            events: Events::from(counts),
             bytes_per_event: ratio(self.stored, total),
             compression_ratio: ratio(self.payload, self.stored),
             definitions: self.definitions,

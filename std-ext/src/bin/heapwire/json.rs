@@ -3,7 +3,29 @@
 
 use std::io::{self, Write};
 
+use heapwire::trace::replay::Counts;
 use serde::Serialize;
+
+/// Events by kind, as every command tells them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Events {
+    pub(crate) total: u64,
+    pub(crate) allocs: u64,
+    pub(crate) frees: u64,
+    pub(crate) reallocs: u64,
+    pub(crate) failed: u64,
+    pub(crate) names: u64,
+    pub(crate) gauges: u64,
+    pub(crate) marks: u64,
+}
+
+impl From<Counts> for Events {
+    fn from(counts: Counts) -> Self {
+        let Counts { allocs, frees, reallocs, failed, names, gauges, marks } = counts;
+        let total = counts.total();
+        Self { total, allocs, frees, reallocs, failed, names, gauges, marks }
+    }
+}
 
 /// Prints `value` and a newline.
 pub(crate) fn print(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {

@@ -13,7 +13,7 @@ use super::Recording;
 use crate::args::RecordArgs;
 use crate::capture_input::merged;
 use crate::failure::Failure;
-use crate::json;
+use crate::json::{self, Events};
 use crate::report::print_answer;
 use crate::units::{bytes_text, counted, grouped};
 
@@ -54,18 +54,6 @@ struct Line {
 struct Capture {
     path: PathBuf,
     bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Events {
-    total: u64,
-    allocs: u64,
-    frees: u64,
-    reallocs: u64,
-    failed: u64,
-    names: u64,
-    gauges: u64,
-    marks: u64,
 }
 
 /// What is missing, and of that what the recorder knew to be lost.
@@ -115,7 +103,6 @@ impl Summary {
             2.. => merged(&args.output).map_err(Failure::of(&args.output))?,
             _ => receiver.replay().clone(),
         };
-        let counts = replay.counts();
         let totals = replay.totals();
         let gaps = receiver.replay().gaps();
         let site = |site| symbols.site(site).to_string();
@@ -140,16 +127,7 @@ impl Summary {
             },
             streams: receiver.streams(),
             restarts: recording.restarts,
-            events: Events {
-                total: counts.total(),
-                allocs: counts.allocs,
-                frees: counts.frees,
-                reallocs: counts.reallocs,
-                failed: counts.failed,
-                names: counts.names,
-                gauges: counts.gauges,
-                marks: counts.marks,
-            },
+            events: Events::from(replay.counts()),
             gaps: Gaps {
                 count: gaps.count,
                 events: gaps.missing_events,
