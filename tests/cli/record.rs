@@ -97,7 +97,7 @@ fn what_is_no_line_of_ours_is_told_and_an_older_file_stays() {
     assert!(run.code == Some(1) && last.contains("5,000 bytes"), "{last}");
     assert!(last.contains("nothing was recorded") && last.contains("rate"), "{last}");
     assert_eq!(folder.read("a.hwcap"), b"older");
-    let error = folder.run("record serial:/nowhere/tty?baud=9600").fails();
+    let error = folder.run("record serial:/nowhere/tty?baud=9600 -o b.hwcap").fails();
     assert!(error.contains("/nowhere/tty") && error.contains("9600"), "{error}");
     let usage = folder.run("record tcp:here -o a.hwcap");
     assert!(usage.code == Some(2) && usage.errors.contains("HOST:PORT"), "{}", usage.errors);

@@ -400,4 +400,43 @@ mod tests {
         assert_eq!((held.events.len(), held.gaps.len()), (7, 1));
         assert_eq!((held.gaps[0].stream, held.gaps[0].chunks), (1, 1));
     }
+
+    #[test]
+    fn headers_that_make_no_sense_leave_a_complete_capture() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for _ in 0..300 {
+            let (mut receiver, mut device) = (receiver(), device());
+            for round in 0..8 {
+                let kinds = [alloc(32 * round, 1), EventKind::Free { address: 32, site: 2 }];
+                for kind in kinds {
+                    assert_eq!(device.push(&event(round, kind), 16), Pushed::Written);
+                }
+                let chunk = Chunk::parse(device.seal().unwrap(), crc32).unwrap();
+                let mut header = chunk.header;
+                let mut any = |number: u64| match random.u32(0..12) {
+                    0 => random.u64(..),
+                    1 => u64::MAX,
+                    2 => 0,
+                    _ => number,
+                };
+                header.stream = any(header.stream.into()) as u32;
+                header.epoch = any(header.epoch.into()) as u32;
+                header.sequence = any(header.sequence.into()) as u32;
+                header.time = any(header.time);
+                header.first_event = any(header.first_event);
+                header.losses.full = any(header.losses.full);
+                header.losses.link = any(header.losses.link);
+                header.totals.allocations = any(header.totals.allocations);
+                header.totals.frees = any(header.totals.frees);
+                header.totals.bytes_in_use = any(header.totals.bytes_in_use);
+                header.totals.peak_bytes = any(header.totals.peak_bytes);
+                let mut bytes = [0; 512];
+                let len = heapwire_core::emit_chunk(&mut bytes, &header, chunk.payload, crc32);
+                let chunk = Chunk::parse(&bytes[..len.unwrap()], crc32).unwrap();
+                receiver.chunk(&chunk, |_| {}).unwrap();
+                receiver.checkpoint().unwrap();
+            }
+            held(&receiver.finish().unwrap());
+        }
+    }
 }

@@ -62,7 +62,7 @@ impl Runs {
         self.epoch = Some((header.epoch, epoch));
         let events = if header.kind == ChunkKind::Events { header.events } else { 0 };
         let reached = Reached {
-            sequence: header.sequence + u32::from(header.kind == ChunkKind::Events),
+            sequence: header.sequence.wrapping_add(u32::from(header.kind == ChunkKind::Events)),
             event: header.first_event.wrapping_add(events.into()),
             allocations: header.totals.allocations,
             frees: header.totals.frees,

@@ -73,7 +73,7 @@ pub(crate) struct RecordArgs {
     /// serial:PATH?baud=N, tcp:HOST:PORT, tcp-listen:HOST:PORT, - for standard input, or a file
     pub(crate) source: Source,
     /// The capture to write; complete about once a second, and when recording ends
-    #[arg(short, long, value_name = "FILE", default_value = "recording.hwcap")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Wait for more at the end of a file
     #[arg(long)]

@@ -177,8 +177,8 @@ impl Recording {
             Received::Repeated => return Ok(()),
             Received::Next => {}
             Received::AfterGap(gap) => {
-                self.lost.full += gap.losses.full;
-                self.lost.link += gap.losses.link;
+                self.lost.full = self.lost.full.saturating_add(gap.losses.full);
+                self.lost.link = self.lost.link.saturating_add(gap.losses.link);
             }
             Received::Restarted(before) => {
                 self.restarts += 1;

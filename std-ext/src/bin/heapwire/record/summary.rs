@@ -173,7 +173,7 @@ impl Summary {
             counted(line.stray_bytes, "byte"),
             counted(gaps.count, "gap"),
             counted(gaps.events, "event"),
-            grouped(gaps.lost_full + gaps.lost_link),
+            grouped(gaps.lost_full.saturating_add(gaps.lost_link)),
         )?;
         if *restarts > 0 {
             writeln!(
