@@ -26,7 +26,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     let coders: Vec<_> =
         figures.coders.iter().rev().map(|(name, coder)| (&**name, coder)).collect();
     let cores: Vec<_> = figures.cores().collect();
-    format!("{}\n{}\nWith rustc {}.", table(&coders), table(&cores), figures.rustc())
+    format!("{}\n{}\nWith rustc {}.\n", table(&coders), table(&cores), figures.rustc())
 }
 
 /// One column a coder or core, one row a figure.
