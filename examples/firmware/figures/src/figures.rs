@@ -31,6 +31,9 @@ pub(crate) struct Coder {
     pub(crate) ram_bytes: Option<u64>,
     /// Instructions of the longest call of the hook that an adversary finds.
     pub(crate) longest_hook: Option<u64>,
+    /// Optimization levels that were tried for panic paths.
+    #[serde(skip)]
+    pub(crate) levels: Vec<String>,
     /// Optimization levels at which no panic path is left.
     pub(crate) panic_free_at: Vec<String>,
     /// By trace.
@@ -123,7 +126,13 @@ impl Figures {
         let missing = expected.into_keys().map(|name| format!("{name} was not measured"));
         verdict.worse.extend(missing);
         let levels = self.panic_free();
-        let panicking = committed.panic_free().into_iter().filter(|level| !levels.contains(level));
+        let tried = |(core, level): &(&str, &str)| {
+            let mut cores = self.cores();
+            let levels = cores.find(|(name, _)| name == core).map(|(_, coder)| &coder.levels);
+            levels.is_none_or(|levels| levels.iter().any(|tried| tried == level))
+        };
+        let panicking = committed.panic_free().into_iter().filter(tried);
+        let panicking = panicking.filter(|level| !levels.contains(level));
         let panicking =
             panicking.map(|(core, level)| format!("{core} has a panic path at opt-level {level}"));
         verdict.worse.extend(panicking);

@@ -56,7 +56,7 @@ pub(crate) const OTHERS: [Target; 3] = [
 ];
 
 /// The level at which everything is measured, which is the release profile's.
-const MEASURED: &str = "s";
+pub(crate) const MEASURED: &str = "s";
 
 /// Whether a program may be linked though it may panic.
 #[derive(Clone, Copy, PartialEq, Eq)]
