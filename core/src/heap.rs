@@ -49,6 +49,11 @@ impl<O: HeapObserver + ?Sized> HeapObserver for &O {
 /// is reported before the block can be used again, everything else after it happened; a reallocation
 /// is announced besides.
 ///
+/// A reallocation that moves a block gives up its old place before it is reported. Where an interrupt
+/// allocates, an observer that reports at once should hold interrupts back from
+/// [`reallocating`](HeapObserver::reallocating) to what follows it, or the place may be reported as handed
+/// out again before it was given up.
+///
 /// ```
 /// use heapwire_core::{Device, Placement, Recorder, Session, TrackedHeap};
 /// use std::alloc::System;
