@@ -1,6 +1,8 @@
 //! Events into a capture: encoded and compressed at once, or in batches by as many threads as the plan
 //! has, and written in order. Any number of threads gives the same bytes.
 
+mod batches;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -10,12 +12,13 @@ use heapwire_core::{
     StreamPosition, put_definition,
 };
 
-use super::batch::BatchEncoder;
 #[cfg(feature = "parallel")]
-use super::ordered::{Ordered, Work};
+use self::batches::Others;
+use self::batches::{Batch, write};
+use super::batch::BatchEncoder;
 use super::output::{Output, Written};
 use crate::error::{BinaryExportError, Result};
-use crate::io::compressor::{Compressor, Packed};
+use crate::io::compressor::Compressor;
 use crate::io::selection::CompressionReport;
 use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::{CapturePlan, MemoryPlan};
@@ -58,50 +61,6 @@ pub struct TraceEncoder<W> {
     /// When the stream went on after a gap, as long as no event came since.
     resumed: Option<u64>,
     definitions: Definitions,
-}
-
-/// Other threads than the caller's.
-#[cfg(feature = "parallel")]
-#[derive(Debug)]
-struct Others {
-    ordered: Ordered<Batch>,
-    /// Memory for events of batches that are collected: no more than of those under way at once.
-    spare: Vec<Vec<(Event, u64)>>,
-}
-
-/// Events that are encoded together, and how everything stood before them.
-#[derive(Debug, Default)]
-struct Batch {
-    position: StreamPosition,
-    /// Chunks of definitions that come before.
-    definitions: Vec<Packed>,
-    /// Those that wait to be encoded, each with the size in bytes of the block that it frees.
-    events: Vec<(Event, u64)>,
-    packed: Vec<Packed>,
-    failure: Option<BinaryExportError>,
-}
-
-#[cfg(feature = "parallel")]
-impl Batch {
-    /// What its events were in, if it was collected.
-    fn into_memory(self) -> Option<Vec<(Event, u64)>> {
-        (self.events.capacity() > 0).then_some(self.events)
-    }
-}
-
-#[cfg(feature = "parallel")]
-impl Work for Batch {
-    type Tools = BatchEncoder;
-
-    fn run(&mut self, encoder: &mut BatchEncoder) {
-        let begun = encoder.meter.begin(Stage::Processing);
-        encoder.begin(self.position);
-        let encoded = encoder.push_all(&self.events, &mut self.packed);
-        let encoded = encoded.and_then(|()| encoder.finish(&mut self.packed));
-        encoder.meter.end(begun);
-        self.events.clear();
-        self.failure = encoded.err();
-    }
 }
 
 /// Definitions that wait for their chunk.
@@ -437,41 +396,6 @@ impl<W: Write> TraceEncoder<W> {
         self.definitions.payload.clear();
         self.batch.definitions.push(packed);
         Ok(())
-    }
-}
-
-/// Writes what a batch became, and empties it.
-fn write<W: Write>(
-    batch: &mut Batch,
-    output: &mut Output<W>,
-    position: &mut StreamPosition,
-    meter: &mut Meter,
-) -> Result<()> {
-    let begun = meter.begin(Stage::Writing);
-    if let Some(error) = batch.failure.take() {
-        return Err(error);
-    }
-    for mut packed in batch.definitions.drain(..).chain(batch.packed.drain(..)) {
-        packed.header.sequence = position.sequence;
-        if packed.header.kind == ChunkKind::Events {
-            position.sequence = position.sequence.wrapping_add(1);
-        }
-        output.write(&packed)?;
-    }
-    meter.end(begun);
-    Ok(())
-}
-
-#[cfg(feature = "parallel")]
-impl Others {
-    /// All threads of the plan but the caller's; `None` when there are none.
-    fn new(plan: &CapturePlan, meter: &Meter) -> Result<Option<Self>> {
-        if plan.threads < 2 {
-            return Ok(None);
-        }
-        let encoders = (1..plan.threads).map(|_| BatchEncoder::new(plan, meter.another()));
-        let ordered = Ordered::new(encoders.collect::<Result<_>>()?, plan.balancing)?;
-        Ok(Some(Self { ordered, spare: Vec::new() }))
     }
 }
 
