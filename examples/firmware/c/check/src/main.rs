@@ -8,7 +8,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, ensure};
 use heapwire::convert::text::TextReader;
 use heapwire::heapwire_core::{Event, NameKind};
-use heapwire::io::line::{LineReader, LineState};
+use heapwire::io::line::{Arrival, LineReader, LineState};
 use heapwire::trace::Item;
 use heapwire::trace::entry::{Entry, for_each_entry};
 use heapwire::trace::record::Records;
@@ -82,8 +82,10 @@ fn received(stream: &[u8]) -> Result<Chunks> {
     let mut reader = LineReader::new(stream);
     let mut damage = None;
     loop {
-        let state = reader.poll(|chunk| {
-            damage = damage.take().or(chunks.push(chunk.bytes).err());
+        let state = reader.poll(|arrival| {
+            if let Arrival::Chunk(chunk) = arrival {
+                damage = damage.take().or(chunks.push(chunk.bytes).err());
+            }
             Ok(())
         });
         if state.context("read the stream")? == LineState::Closed {
