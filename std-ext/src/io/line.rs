@@ -68,7 +68,7 @@ impl<R: Read> LineReader<R> {
     pub fn new(input: R) -> Self {
         Self {
             input,
-            deframer: Deframer::new(vec![0; max_frame_len(MAX_NARROW)]),
+            deframer: deframer(),
             buffer: vec![0; READ_SIZE],
             told: 0,
             stats: LineStats::default(),
@@ -83,7 +83,7 @@ impl<R: Read> LineReader<R> {
     /// Goes on with another input, which continues neither a frame nor a text of the former.
     pub fn reconnect(&mut self, input: R) {
         self.input = input;
-        self.deframer = Deframer::new(vec![0; max_frame_len(MAX_NARROW)]);
+        self.deframer = deframer();
         self.told = 0;
     }
 
@@ -167,10 +167,15 @@ impl<R: Read> LineReader<R> {
         }
         self.stats.stray_bytes += piece.len() as u64;
         tell_stray(piece, self.told, each)?;
-        self.deframer = Deframer::new(vec![0; max_frame_len(MAX_NARROW)]);
+        self.deframer = deframer();
         self.told = 0;
         Ok(())
     }
+}
+
+/// A deframer for the longest chunk that is not wide.
+fn deframer() -> Deframer<Vec<u8>> {
+    Deframer::new(vec![0; max_frame_len(MAX_NARROW)])
 }
 
 /// The chunk that is all of a frame's content.

@@ -1,9 +1,10 @@
 //! Chunks of a line into a capture, as they come: stored, replayed, and complete on disk as often as the
 //! caller wants. Memory grows with the live blocks and the names.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
-use heapwire_core::{Chunk, ChunkHeader, ChunkKind, Event, HeapTotals};
+use heapwire_core::{Chunk, ChunkHeader, ChunkKind, Event, HeapTotals, Losses};
 
 use super::encode::TraceEncoder;
 use super::parse::{CaptureVisitor, PartDecoder};
@@ -49,8 +50,10 @@ struct Desk<W: Write> {
     replay: Replay,
     symbols: Symbols,
     /// Streams seen, and the epoch they are in.
-    streams: Vec<u32>,
+    streams: BTreeSet<u32>,
     epoch: Option<u32>,
+    restarts: u64,
+    lost: Losses,
     received: Received,
 }
 
@@ -66,8 +69,10 @@ impl<W: Write> Receiver<W> {
             numbering: Numbering::new(),
             replay: Replay::new(),
             symbols: Symbols::new(),
-            streams: Vec::new(),
+            streams: BTreeSet::new(),
             epoch: None,
+            restarts: 0,
+            lost: Losses::default(),
             received: Received::Next,
         };
         Ok(Self { decoder: PartDecoder::default(), runs: Runs::new(), desk })
@@ -127,6 +132,18 @@ impl<W: Write> Receiver<W> {
         self.desk.streams.len()
     }
 
+    /// How often the device was started anew.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.desk.restarts
+    }
+
+    /// Events in the gaps that the device knew to be lost.
+    #[must_use]
+    pub fn lost(&self) -> Losses {
+        self.desk.lost
+    }
+
     /// Completes the capture. Returns what it was written to.
     ///
     /// # Errors
@@ -140,11 +157,10 @@ impl<W: Write> Desk<W> {
     /// A chunk begins, of events or definitions.
     fn begin(&mut self, header: &ChunkHeader) {
         self.numbering.begin(header.stream, header.epoch);
-        if !self.streams.contains(&header.stream) {
-            self.streams.push(header.stream);
-        }
+        self.streams.insert(header.stream);
         self.received = Received::Next;
         if self.epoch.replace(header.epoch).is_some_and(|epoch| epoch != header.epoch) {
+            self.restarts += 1;
             self.received = Received::Restarted(self.replay.totals());
             self.replay.restart();
         }
@@ -170,6 +186,8 @@ impl<W: Write, F: FnMut(&Event)> CaptureVisitor for Taking<'_, W, F> {
             }
             Follows::AfterGap(gap) => {
                 desk.replay.gap(gap.events);
+                desk.lost.full = desk.lost.full.saturating_add(gap.losses.full);
+                desk.lost.link = desk.lost.link.saturating_add(gap.losses.link);
                 if desk.received == Received::Next {
                     desk.received = Received::AfterGap(gap);
                 }
@@ -363,6 +381,17 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(sites.collect::<Vec<_>>(), ["net", "net", "net", "json"]);
+    }
+
+    #[test]
+    fn what_is_lost_before_the_first_chunk_after_a_restart_counts() {
+        let (mut receiver, mut first, mut second) = (receiver(), device(), device());
+        send(&mut receiver, &mut first, &[alloc(32, 1)]);
+        second.lose(&alloc(64, 1), 0);
+        let (_, received) = send(&mut receiver, &mut second, &[alloc(96, 1)]);
+        assert!(matches!(received, Received::Restarted(_)), "{received:?}");
+        assert_eq!((receiver.restarts(), receiver.lost()), (1, Losses { full: 1, link: 0 }));
+        assert_eq!(receiver.replay().gaps().missing_events, 1);
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Runs {
     ///
     /// The epoch is the device's own, unless a start came that the device did not count. Two runs of a
     /// device that does not count are taken for one only when a gap lies between them and all numbers
-    /// after it are higher.
+    /// after it are higher; and runs that are the same to the last bit, and no longer than the few chunks
+    /// that are remembered, for a line that doubles.
     pub fn assign(&mut self, header: &ChunkHeader, checksum: u32) -> Option<u32> {
         if self.last.contains(&checksum) {
             return None;

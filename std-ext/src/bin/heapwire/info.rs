@@ -45,8 +45,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
         && !is_stdio(&args.input)
         && let Ok(replay) = capture_input::merged(&args.input)
     {
-        // A damaged capture is told as its chunks stand.
-        collector.replay = replay;
+        (collector.replay, collector.merged) = (replay, true);
     }
     let info = collector.finish(&completeness);
     let mut out = io::stdout().lock();
@@ -72,6 +71,9 @@ struct Info {
     compression_ratio: Option<f64>,
     definitions: u64,
     streams: usize,
+    /// Whether several streams were merged by time. Those of a damaged capture, or of standard input, are
+    /// told chunk after chunk as they stand.
+    merged: bool,
     /// How often the recorder was started anew. The heap is that of its last run.
     restarts: u64,
     heap: Heap,
@@ -160,6 +162,7 @@ struct Collector {
     gaps: Vec<Gap>,
     damage: Vec<DamageInfo>,
     streams: BTreeSet<u32>,
+    merged: bool,
     epoch: Option<u32>,
     restarts: u64,
 }
@@ -177,11 +180,11 @@ impl CaptureVisitor for Collector {
             sum.1 += lane.1 as u64;
         }
         let header = &stored.header;
-        let is_known = header.kind != ChunkKind::Events || follows == Follows::Repeated;
-        if !is_known {
+        let has_new_events = header.kind == ChunkKind::Events && follows != Follows::Repeated;
+        if has_new_events {
             self.streams.insert(header.stream);
-            let former = self.epoch.map_or(header.epoch, |epoch| epoch.max(header.epoch));
-            if self.epoch.replace(former).is_some_and(|epoch| epoch != former) {
+            let latest = self.epoch.map_or(header.epoch, |epoch| epoch.max(header.epoch));
+            if self.epoch.replace(latest).is_some_and(|epoch| epoch != latest) {
                 self.restarts += 1;
                 self.replay.restart();
             }
@@ -194,7 +197,7 @@ impl CaptureVisitor for Collector {
             }
             Follows::Restart | Follows::Directly | Follows::Repeated => {}
         }
-        if !is_known && self.streams.len() == 1 {
+        if has_new_events && self.streams.len() == 1 {
             self.replay.recorded(&stored.header.totals);
         }
         Ok(())
@@ -257,6 +260,7 @@ impl Collector {
             compression_ratio: ratio(self.payload, self.stored),
             definitions: self.definitions,
             streams: self.streams.len(),
+            merged: self.merged,
             restarts: self.restarts,
             heap: Heap {
                 peak_bytes: exact.peak_bytes,
@@ -318,7 +322,8 @@ fn print_text(out: &mut impl Write, info: &Info) -> io::Result<()> {
     }
     writeln!(out, "definitions   {}", grouped(info.definitions))?;
     if info.streams > 1 {
-        writeln!(out, "streams       {}, merged by time", grouped(info.streams as u64))?;
+        let order = if info.merged { "merged by time" } else { "not merged: as they stand" };
+        writeln!(out, "streams       {}, {order}", grouped(info.streams as u64))?;
     }
     if info.restarts > 0 {
         writeln!(

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use heapwire::heapwire_core::{Chunk, Losses};
+use heapwire::heapwire_core::Chunk;
 use heapwire::io::growing_file::GrowingFile;
 use heapwire::io::line::{Arrival, LineReader, LineState, LineStats};
 use heapwire::io::link::{Link, Opener};
@@ -114,8 +114,6 @@ struct Recording {
     checkpoint: Option<Instant>,
     /// Whether a chunk came since then.
     is_behind: bool,
-    restarts: u64,
-    lost: Losses,
 }
 
 impl Recording {
@@ -131,8 +129,6 @@ impl Recording {
             begun: Instant::now(),
             checkpoint: None,
             is_behind: false,
-            restarts: 0,
-            lost: Losses::default(),
         })
     }
 
@@ -175,13 +171,8 @@ impl Recording {
         let failed = Failure::of(self.file.path());
         match self.receiver.chunk(chunk, |_| {}).map_err(failed)? {
             Received::Repeated => return Ok(()),
-            Received::Next => {}
-            Received::AfterGap(gap) => {
-                self.lost.full = self.lost.full.saturating_add(gap.losses.full);
-                self.lost.link = self.lost.link.saturating_add(gap.losses.link);
-            }
+            Received::Next | Received::AfterGap(_) => {}
             Received::Restarted(before) => {
-                self.restarts += 1;
                 let blocks = before.allocations.saturating_sub(before.frees);
                 let bytes = bytes_text(before.bytes_in_use);
                 let held = counted(blocks, "block");

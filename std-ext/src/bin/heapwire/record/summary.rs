@@ -126,13 +126,13 @@ impl Summary {
                 bytes: recording.file.len(),
             },
             streams: receiver.streams(),
-            restarts: recording.restarts,
+            restarts: receiver.restarts(),
             events: Events::from(replay.counts()),
             gaps: Gaps {
                 count: gaps.count,
                 events: gaps.missing_events,
-                lost_full: recording.lost.full,
-                lost_link: recording.lost.link,
+                lost_full: receiver.lost().full,
+                lost_link: receiver.lost().link,
             },
             heap: Heap {
                 bytes_in_use: totals.bytes_in_use,
