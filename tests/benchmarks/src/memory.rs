@@ -181,8 +181,9 @@ mod tests {
             black_box(vec![0_u8; 1 << 20])
         });
         assert_eq!(kept.len(), 1 << 20);
-        // Tests beside this one may allocate a little.
-        assert!((4 << 20..5 << 20).contains(&peak), "{peak}");
+        // Tests beside this one may allocate a little, or free what they had before.
+        let little = 64 << 10;
+        assert!(peak.abs_diff(4 << 20) < little, "{peak}");
 
         let input = vec![1_u8; 1 << 20];
         let compress = || zstd::bulk::compress(black_box(&input), 19).unwrap();
