@@ -173,6 +173,8 @@ pub struct Replay {
     live_bytes: u64,
     counts: Counts,
     peak: Peak,
+    /// The peak as it was when a header told last.
+    peak_told: Peak,
     span: Option<(u64, u64)>,
     unknown_frees: u64,
     double_allocations: u64,
@@ -245,7 +247,12 @@ impl Replay {
             let mut missed = combine(totals, &self.seen, u64::wrapping_sub);
             missed.peak_bytes = totals.peak_bytes;
             self.missed = Some(missed);
+            // Higher than the device ever saw: blocks were freed whose sizes a gap hid.
+            if self.peak.bytes > totals.peak_bytes {
+                self.peak = self.peak_told;
+            }
         }
+        self.peak_told = self.peak;
     }
 
     /// Returns whether headers told what gaps did to the heap.
@@ -282,7 +289,7 @@ impl Replay {
     /// allocated, failures and gaps go on being counted.
     pub fn restart(&mut self) {
         self.live = LiveMap::default();
-        (self.live_bytes, self.peak) = (0, Peak::default());
+        (self.live_bytes, self.peak, self.peak_told) = (0, Peak::default(), Peak::default());
         (self.seen, self.missed) = (HeapTotals::default(), None);
         for site in self.sites.values_mut() {
             (site.live_blocks, site.live_bytes) = (0, 0);
@@ -599,5 +606,37 @@ mod tests {
         assert_eq!(replay.totals(), next);
         replay.event(&alloc(4, 8, 7, 1));
         assert_eq!((replay.bytes_in_use(), replay.totals().allocations), (7, 4));
+    }
+
+    #[test]
+    fn headers_correct_a_peak_that_was_none() {
+        let mut replay = replay(&[alloc(0, 8, 100, 1)]);
+        // Missing: an allocation of 1,000 bytes.
+        replay.gap(1);
+        let header = HeapTotals {
+            allocations: 2,
+            frees: 0,
+            failed: 0,
+            bytes_in_use: 1100,
+            peak_bytes: 1100,
+        };
+        replay.recorded(&header);
+        // As long as nobody tells that this is the one of 1,000, the next seems to be on top of it.
+        replay.event(&free(1, 16));
+        replay.event(&alloc(2, 24, 500, 2));
+        replay.event(&alloc(3, 32, 700, 3));
+        assert_eq!(replay.totals().peak_bytes, 2300);
+        let next = HeapTotals {
+            allocations: 4,
+            frees: 1,
+            failed: 0,
+            bytes_in_use: 1300,
+            peak_bytes: 1300,
+        };
+        replay.recorded(&next);
+        assert_eq!(replay.totals(), next);
+        assert_eq!(replay.peak(), Peak { bytes: 100, blocks: 1, time: 0, site: 1 });
+        replay.event(&alloc(4, 40, 1, 4));
+        assert_eq!(replay.peak(), Peak { bytes: 1301, blocks: 4, time: 4, site: 4 });
     }
 }
