@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
+use heapwire_core::Event;
+
 use super::data::{Content, Data};
 use super::json::JsonForm;
 use crate::config::{IntegratedConfig, ParserConfig};
@@ -78,6 +80,11 @@ fn read_events(config: &ParserConfig, path: &Path) -> Result<Data> {
 impl CaptureVisitor for Data {
     fn item(&mut self, item: Item<'_>) -> Result<()> {
         self.push(&item);
+        Ok(())
+    }
+
+    fn events(&mut self, events: &[Event]) -> Result<()> {
+        self.events.extend_from_slice(events);
         Ok(())
     }
 

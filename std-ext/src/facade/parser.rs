@@ -21,7 +21,7 @@ use crate::plan::{ConvertPlan, ParsePlan, Workers};
 use crate::trace::Item;
 use crate::trace::capture::Trace;
 use crate::trace::continuity::{Follows, Gap};
-use crate::trace::entry::Entry;
+use crate::trace::entry::{Entry, Standing};
 use crate::trace::record::{Record, Records};
 use crate::trace::symbols::Symbols;
 
@@ -137,8 +137,7 @@ impl BinaryDataParser {
         Ok(result)
     }
 
-    /// Hands out every definition and event, in memory bounded by the blocks that are live at one time.
-    /// Takes every form that [`convert_format`](Self::convert_format) does and, with the feature `cli`,
+    /// Hands out every definition and event, in memory that grows with no capture. Takes every form that [`convert_format`](Self::convert_format) does and, with the feature `cli`,
     /// JSON lines; and the text form.
     ///
     /// # Errors
@@ -148,13 +147,14 @@ impl BinaryDataParser {
         input: impl Read,
         mut each: impl FnMut(Item<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.for_each_entry(input, |entry| match entry {
+        self.tell(input, Standing::without_totals(), |entry| match entry {
             Entry::Item(item) => each(item),
             Entry::Position(_) => Ok(()),
         })
     }
 
-    /// As [`for_each_item`](Self::for_each_item), with gaps, restarts and totals.
+    /// As [`for_each_item`](Self::for_each_item), with gaps, restarts and totals, in memory bounded by the
+    /// blocks that are live at one time.
     ///
     /// # Errors
     /// As [`for_each_item`](Self::for_each_item).
@@ -163,7 +163,16 @@ impl BinaryDataParser {
         input: impl Read,
         each: impl FnMut(Entry<'_>) -> Result<()>,
     ) -> Result<()> {
-        read_entries(open(input)?, &ParsePlan::try_from(&self.config)?, each)
+        self.tell(input, Standing::new(), each)
+    }
+
+    fn tell(
+        &self,
+        input: impl Read,
+        standing: Standing,
+        each: impl FnMut(Entry<'_>) -> Result<()>,
+    ) -> Result<()> {
+        read_entries(open(input)?, &ParsePlan::try_from(&self.config)?, standing, each)
     }
 
     /// Hands out the record of every block when it ends, those that do not at the end of the input, with
@@ -181,7 +190,7 @@ impl BinaryDataParser {
     ) -> Result<()> {
         let plan = ParsePlan::try_from(&self.config)?;
         let (mut records, mut symbols) = (Records::new(), Symbols::new());
-        read_entries(open(input)?, &plan, |entry| {
+        read_entries(open(input)?, &plan, Standing::without_totals(), |entry| {
             if let Entry::Item(Item::Definition(definition)) = &entry {
                 symbols.define(definition);
             }
@@ -229,7 +238,6 @@ fn collect(input: impl Read, plan: ParsePlan, watch: &mut Watch) -> Result<Parse
         gaps: Vec::new(),
         damage: Vec::new(),
         memory: 0,
-        events: 0,
     };
     let workers = Workers::from(&collector.plan);
     let completeness = parse_watched(Stage::Parsing, workers, input, &mut collector, watch)?;
@@ -254,23 +262,29 @@ struct Collector {
     damage: Vec<Damage>,
     /// Bytes of the chunks that were collected.
     memory: usize,
-    events: u64,
 }
 
 impl CaptureVisitor for Collector {
-    fn chunk(&mut self, _: &Chunk<'_>, _: u64, follows: Follows) -> Result<()> {
+    fn chunk(&mut self, stored: &Chunk<'_>, _: u64, follows: Follows) -> Result<()> {
         if let Follows::AfterGap(gap) = follows {
             self.gaps.push(gap);
         }
-        Ok(())
+        match follows {
+            Follows::Repeated => Ok(()),
+            _ => {
+                let events = self.trace.event_count() + u64::from(stored.header.events);
+                self.plan.limits.check_events(events)
+            }
+        }
+    }
+
+    /// They are decoded to be checked; the chunk is kept.
+    fn wants_events(&self) -> bool {
+        false
     }
 
     fn item(&mut self, item: Item<'_>) -> Result<()> {
         self.stats.structures_parsed += 1;
-        if let Item::Event(_) = item {
-            self.events += 1;
-            self.plan.limits.check_events(self.events)?;
-        }
         if let Item::Definition(definition) = item {
             self.trace.define(&definition);
         }
@@ -280,6 +294,7 @@ impl CaptureVisitor for Collector {
     fn chunk_end(&mut self, unpacked: &Chunk<'_>) -> Result<()> {
         if matches!(unpacked.header.kind, ChunkKind::Events | ChunkKind::Definitions) {
             self.stats.chunks += 1;
+            self.stats.structures_parsed += u64::from(unpacked.header.events);
             self.plan.limits.check_memory(self.memory, unpacked.bytes.len())?;
             self.memory += unpacked.bytes.len();
             self.trace.push(unpacked);

@@ -7,15 +7,14 @@ use heapwire_core::format::CRC_LEN;
 use heapwire_core::{Chunk, ChunkError, ChunkHeader, ChunkKind, Event};
 
 use super::ordered::{Ordered, Work};
-use super::parse::{CaptureVisitor, end_chunk};
+use super::parse::{CaptureVisitor, end_chunk, visit};
 use crate::error::Result;
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
 use crate::io::codec::Decompressor;
 use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::Workers;
-use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
-use crate::trace::decode::{EventDecoder, for_each_item};
+use crate::trace::decode::{DecodeEvents, EventDecoder};
 
 /// Chunks of fewer events are decoded sooner than handed over, of more would take too much memory: the
 /// caller decodes them itself.
@@ -50,6 +49,7 @@ pub(super) fn parse(
         };
         let mut next = spare.pop().unwrap_or_default();
         next.load(part, &mut continuity);
+        next.wants_events = visitor.wants_events();
         match next.is_worth_it() && !ordered.is_callers_turn() {
             true => ordered.hand_in(next),
             false => ordered.hand_in_done(next),
@@ -83,6 +83,7 @@ struct Ahead {
     /// Its payload, if it was compressed.
     payload: Vec<u8>,
     events: Vec<Event>,
+    wants_events: bool,
     /// How decoding its events ended, with the header of the unpacked chunk; the outer error is that of
     /// a codec. `None` when they are not decoded yet.
     decoded: Option<Result<Result<ChunkHeader, ChunkError>>>,
@@ -133,14 +134,11 @@ impl Ahead {
         }
         let decoded = match self.decoded.take() {
             Some(decoded) => {
-                self.events.iter().try_for_each(|event| visitor.item(Item::Event(*event)))?;
+                visitor.events(&self.events)?;
                 decoded?.map(|header| unpacked(header, stored, &self.payload))
             }
             None => match tools.decompressor.unpack(stored)? {
-                Ok(unpacked) => {
-                    for_each_item(&unpacked, &mut tools.events, |item| visitor.item(item))?
-                        .map(|()| unpacked)
-                }
+                Ok(unpacked) => visit(&unpacked, &mut tools.events, visitor)?.map(|()| unpacked),
                 Err(error) => Err(error),
             },
         };
@@ -152,15 +150,21 @@ impl Work for Ahead {
     type Tools = Tools;
 
     fn run(&mut self, tools: &mut Tools) {
-        let Self { found, stored, payload, events, decoded } = self;
+        let Self { found, stored, payload, events, wants_events, decoded } = self;
         events.clear();
         let Some(Found::Chunk { header, payload_len, .. }) = found else { return };
         let stored = chunk(*header, stored, *payload_len);
-        events.reserve(header.events as usize);
+        if *wants_events {
+            events.reserve(header.events as usize);
+        }
         let begun = tools.meter.begin(Stage::Decoding);
         *decoded = Some(tools.decompressor.unpack_into(stored, payload).map(|header| {
             let unpacked = unpacked(header?, stored, payload);
-            tools.events.decode(&unpacked, |event| events.push(event))?;
+            tools.events.decode_blocks(&unpacked, &mut |block| {
+                if *wants_events {
+                    events.extend_from_slice(block);
+                }
+            })?;
             Ok(unpacked.header)
         }));
         tools.meter.end(begun);
@@ -190,6 +194,7 @@ mod tests {
     use crate::pipeline::encode::TraceEncoder;
     use crate::pipeline::parse::parse_on;
     use crate::plan::CapturePlan;
+    use crate::trace::Item;
 
     /// Writes down whatever it is told, and gives up after so many calls.
     struct Log {

@@ -15,7 +15,7 @@ use crate::error::{BinaryExportError, Result};
 use crate::io::envelope::{FrameWriter, Opened};
 use crate::plan::{ConvertPlan, Target};
 use crate::trace::Item;
-use crate::trace::entry::Entry;
+use crate::trace::entry::{Entry, Standing};
 
 /// Bytes gathered before a frame is written to.
 const BUFFER: usize = 64 << 10;
@@ -29,7 +29,7 @@ const BUFFER: usize = 64 << 10;
 pub fn convert<W: Write>(opened: Opened<'_>, out: W, plan: &ConvertPlan) -> Result<(W, Exported)> {
     let mut sink = Sink::new(out, &plan.target)?;
     let mut events = 0;
-    read_entries(opened, &plan.parse, |entry| {
+    read_entries(opened, &plan.parse, Standing::new(), |entry| {
         events += u64::from(matches!(entry, Entry::Item(Item::Event(_))));
         sink.entry(&entry)
     })?;
@@ -45,7 +45,8 @@ pub(crate) fn into_capture(opened: Opened<'_>, plan: &ConvertPlan) -> Result<Vec
     let most = plan.parse.limits.max_memory;
     let out = Bounded { bytes: Vec::new(), most };
     let mut sink = Sink::new(out, &plan.target)?;
-    read_entries(opened, &plan.parse, |entry| sink.entry(&entry)).map_err(out_of_memory(most))?;
+    read_entries(opened, &plan.parse, Standing::new(), |entry| sink.entry(&entry))
+        .map_err(out_of_memory(most))?;
     Ok(sink.finish().map_err(out_of_memory(most))?.0.bytes)
 }
 

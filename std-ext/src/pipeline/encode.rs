@@ -307,6 +307,7 @@ impl<W: Write> TraceEncoder<W> {
         #[cfg(feature = "parallel")]
         if let Some(Others { ordered, spare }) = &mut self.others
             && !ordered.is_callers_turn()
+            && !ordered.is_busy()
         {
             self.is_collected = true;
             self.batch.events = spare.pop().unwrap_or_default();

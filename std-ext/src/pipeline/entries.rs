@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Read};
 
-use heapwire_core::{Chunk, ChunkKind, Definition, Session};
+use heapwire_core::{Chunk, ChunkKind, Definition, Event, Session};
 
 use super::parse::{CaptureVisitor, damaged, parse_on};
 use crate::convert::text::TextReader;
@@ -19,7 +19,8 @@ pub const TEXT_SESSION: Session<'_> =
     Session { device: "", build: "", ticks_per_second: 1_000_000, address_bits: 64 };
 
 /// Reads a trace in whatever form it is and hands out all that is in it, in the order in which it
-/// stands there. Memory is bounded by the live blocks.
+/// stands there, and of a capture where streams stand that `standing` follows. Memory is that of
+/// `standing`.
 ///
 /// # Errors
 /// When it cannot be read, or is damaged or cut off and the plan does not salvage; when it passes
@@ -27,11 +28,12 @@ pub const TEXT_SESSION: Session<'_> =
 pub fn read_entries(
     opened: Opened<'_>,
     plan: &ParsePlan,
+    standing: Standing,
     each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<()> {
     let Opened { form, input } = opened;
     match form {
-        Form::Capture { .. } => read_capture(input, plan, each),
+        Form::Capture { .. } => read_capture(input, plan, standing, each),
         Form::Text => read_text(input, plan, each),
         #[cfg(feature = "msgpack")]
         Form::MessagePack => crate::convert::messagepack::read(input, &plan.limits, each).map(drop),
@@ -51,9 +53,10 @@ pub fn read_entries(
 fn read_capture(
     input: impl Read,
     plan: &ParsePlan,
+    standing: Standing,
     each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut teller = Teller { plan, each, standing: Standing::new(), events: 0 };
+    let mut teller = Teller { plan, each, standing, events: 0 };
     let completeness = parse_on(plan.threads, input, &mut teller)?;
     match completeness {
         Completeness::Complete(end) => {
@@ -84,12 +87,16 @@ impl<F: FnMut(Entry<'_>) -> Result<()>> CaptureVisitor for Teller<'_, F> {
     }
 
     fn item(&mut self, item: Item<'_>) -> Result<()> {
-        if let Item::Event(event) = item {
-            self.events += 1;
-            self.plan.limits.check_events(self.events)?;
-            self.plan.limits.check_live_blocks(self.standing.count(&event))?;
-        }
         (self.each)(Entry::Item(item))
+    }
+
+    fn events(&mut self, events: &[Event]) -> Result<()> {
+        self.events += events.len() as u64;
+        self.plan.limits.check_events(self.events)?;
+        events.iter().try_for_each(|event| {
+            self.plan.limits.check_live_blocks(self.standing.count(event))?;
+            (self.each)(Entry::Item(Item::Event(*event)))
+        })
     }
 
     fn damage(&mut self, damage: &Damage) -> Result<()> {

@@ -62,9 +62,9 @@ struct Waiting<W> {
 }
 
 /// How much may be under way with so many workers: each has one piece, and the next one to begin when it
-/// is done; not all end at once.
+/// is done; so has the caller one, which may take as long.
 pub(crate) const fn most_under_way(workers: usize) -> usize {
-    workers + workers.div_ceil(2)
+    2 * workers + 1
 }
 
 /// How much may be done and wait for the oldest piece, if its worker is slow or held up.
@@ -114,18 +114,23 @@ impl<W: Work> Ordered<W> {
         self.queue.lock().done.push_back(Some(work));
     }
 
-    /// Whether all threads have enough to do while the caller does something of its own.
+    /// Whether as much is under way as may be.
     pub(super) fn is_full(&self) -> bool {
         self.queue.lock().done.len() >= most_under_way(self.workers)
     }
 
-    /// Whether the next piece of work is the caller's own: in its turn, or when the others have enough
-    /// to do.
+    /// Whether all threads have enough to do while the caller does a piece of its own. What is done in
+    /// turn is never too much for them.
+    pub(super) fn is_busy(&self) -> bool {
+        let state = self.queue.lock();
+        let is_enough = || state.unfinished() >= 2 * self.workers;
+        self.strategy != LoadBalancingStrategy::RoundRobin
+            && (is_enough() || state.done.len() >= most_under_way(self.workers))
+    }
+
+    /// Whether the next piece of work is the caller's own, since work is done in turn.
     pub(super) fn is_callers_turn(&self) -> bool {
-        match self.strategy {
-            LoadBalancingStrategy::RoundRobin => self.is_its_turn(&self.queue.lock()),
-            _ => self.is_full(),
-        }
+        self.strategy == LoadBalancingStrategy::RoundRobin && self.is_its_turn(&self.queue.lock())
     }
 
     /// Whether the caller has to take something back before it goes on.
@@ -216,6 +221,11 @@ impl<W: Work> State<W> {
             waiting + usize::from(works)
         };
         (0..self.tools.len()).min_by_key(load)
+    }
+
+    /// Pieces that are not done: waiting, or a worker has them.
+    fn unfinished(&self) -> usize {
+        self.done.iter().filter(|work| work.is_none()).count()
     }
 
     fn take_done(&mut self) -> Option<W> {

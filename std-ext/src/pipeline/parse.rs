@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use heapwire_core::{Chunk, ChunkError};
+use heapwire_core::{Chunk, ChunkError, Event};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
@@ -11,7 +11,7 @@ use crate::monitoring::{Meter, Times};
 use crate::plan::Workers;
 use crate::trace::Item;
 use crate::trace::continuity::{Continuity, Follows};
-use crate::trace::decode::{EventDecoder, for_each_item};
+use crate::trace::decode::{Decoded, EventDecoder, for_each_decoded};
 
 /// Who is told what a capture holds, in the order in which it stands there.
 pub trait CaptureVisitor {
@@ -30,6 +30,20 @@ pub trait CaptureVisitor {
     /// # Errors
     /// Its own; they end the parse.
     fn item(&mut self, item: Item<'_>) -> Result<()>;
+
+    /// Whether it wants the events, which are decoded either way and so checked. Asked of each chunk.
+    fn wants_events(&self) -> bool {
+        true
+    }
+
+    /// Some events that follow one another: by default, each of them is an [`item`](Self::item). Whoever
+    /// can do with many at once what takes time for each, does it here.
+    ///
+    /// # Errors
+    /// Its own; they end the parse.
+    fn events(&mut self, events: &[Event]) -> Result<()> {
+        events.iter().try_for_each(|event| self.item(Item::Event(*event)))
+    }
 
     /// The chunk ends: all its items were handed out. Its payload is unpacked, its bytes are as
     /// stored.
@@ -66,7 +80,8 @@ pub fn parse(input: impl Read, visitor: &mut impl CaptureVisitor) -> Result<Comp
 }
 
 /// Does what [`parse`] does on these threads, of which the caller's is one and calls `visitor`: the
-/// others decode what comes next. They hold up to 6 MB of events each, and half as much waits.
+/// others decode what comes next. Each has up to 6 MB of events under way and as much that waits, if
+/// `visitor` wants them.
 ///
 /// # Errors
 /// As [`parse`]; or when the operating system refuses threads.
@@ -121,12 +136,25 @@ impl PartDecoder {
             return Ok(());
         }
         let decoded = match self.decompressor.unpack(*chunk)? {
-            Ok(unpacked) => for_each_item(&unpacked, &mut self.events, |item| visitor.item(item))?
-                .map(|()| unpacked),
+            Ok(unpacked) => visit(&unpacked, &mut self.events, visitor)?.map(|()| unpacked),
             Err(error) => Err(error),
         };
         end_chunk(decoded, chunk, offset, visitor)
     }
+}
+
+/// Tells `visitor` what is in an uncompressed chunk. The inner error is the chunk's.
+pub(super) fn visit(
+    unpacked: &Chunk<'_>,
+    decoder: &mut EventDecoder,
+    visitor: &mut impl CaptureVisitor,
+) -> Result<Result<(), ChunkError>> {
+    let wants_events = visitor.wants_events();
+    for_each_decoded(unpacked, decoder, |decoded| match decoded {
+        Decoded::Definition(definition) => visitor.item(Item::Definition(definition)),
+        Decoded::Events(events) if wants_events => visitor.events(events),
+        Decoded::Events(_) => Ok(()),
+    })
 }
 
 /// Tells `visitor` how a chunk ended that was found at `offset`.

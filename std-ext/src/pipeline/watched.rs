@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use heapwire_core::Chunk;
+use heapwire_core::{Chunk, Event};
 
 use super::parse::{CaptureVisitor, parse_measured};
 use crate::error::Result;
@@ -58,6 +58,14 @@ impl<V: CaptureVisitor> CaptureVisitor for Watched<'_, V> {
 
     fn item(&mut self, item: Item<'_>) -> Result<()> {
         self.visitor.item(item)
+    }
+
+    fn wants_events(&self) -> bool {
+        self.visitor.wants_events()
+    }
+
+    fn events(&mut self, events: &[Event]) -> Result<()> {
+        self.visitor.events(events)
     }
 
     fn chunk_end(&mut self, unpacked: &Chunk<'_>) -> Result<()> {

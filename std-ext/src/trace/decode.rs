@@ -1,7 +1,7 @@
 //! A chunk's definitions or events, one after the other.
 
 use heapwire_core::{
-    Chunk, ChunkError, ChunkKind, Decoder, Definitions, Event, EventKind, Shape, Tables,
+    Chunk, ChunkError, ChunkKind, Decoder, Definition, Definitions, Event, EventKind, Shape, Tables,
 };
 
 use super::Item;
@@ -106,21 +106,28 @@ fn decode_blocks<T: Tables>(
     decoded
 }
 
+/// Some of what is in a chunk.
+pub(crate) enum Decoded<'a> {
+    Definition(Definition<'a>),
+    Events(&'a [Event]),
+}
+
 /// Decodes an uncompressed chunk and hands out what is in it. The inner error is the chunk's, the outer
 /// one `each`'s, after which nothing more is handed out.
-pub(crate) fn for_each_item(
+pub(crate) fn for_each_decoded(
     chunk: &Chunk<'_>,
     decoder: &mut impl DecodeEvents,
-    mut each: impl FnMut(Item<'_>) -> Result<()>,
+    mut each: impl FnMut(Decoded<'_>) -> Result<()>,
 ) -> Result<Result<(), ChunkError>> {
     match chunk.header.kind {
-        ChunkKind::Definitions => for_each_definition(chunk, each),
+        ChunkKind::Definitions => {
+            for_each_definition(chunk, |definition| each(Decoded::Definition(definition)))
+        }
         ChunkKind::Events => {
             let mut failure = None;
             let decoded = decoder.decode_blocks(chunk, &mut |events| {
                 if failure.is_none() {
-                    let mut events = events.iter();
-                    failure = events.try_for_each(|event| each(Item::Event(*event))).err();
+                    failure = each(Decoded::Events(events)).err();
                 }
             });
             failure.map_or(Ok(decoded), Err)
@@ -129,10 +136,22 @@ pub(crate) fn for_each_item(
     }
 }
 
-/// The same, of a chunk of definitions.
+/// As [`for_each_decoded`], one by one.
+pub(crate) fn for_each_item(
+    chunk: &Chunk<'_>,
+    decoder: &mut impl DecodeEvents,
+    mut each: impl FnMut(Item<'_>) -> Result<()>,
+) -> Result<Result<(), ChunkError>> {
+    for_each_decoded(chunk, decoder, |part| match part {
+        Decoded::Definition(definition) => each(Item::Definition(definition)),
+        Decoded::Events(events) => events.iter().try_for_each(|event| each(Item::Event(*event))),
+    })
+}
+
+/// As [`for_each_decoded`], of a chunk of definitions.
 fn for_each_definition(
     chunk: &Chunk<'_>,
-    mut each: impl FnMut(Item<'_>) -> Result<()>,
+    mut each: impl FnMut(Definition<'_>) -> Result<()>,
 ) -> Result<Result<(), ChunkError>> {
     let definitions = match Definitions::new(chunk) {
         Ok(definitions) => definitions,
@@ -140,7 +159,7 @@ fn for_each_definition(
     };
     for definition in definitions {
         match definition {
-            Ok(definition) => each(Item::Definition(definition))?,
+            Ok(definition) => each(definition)?,
             Err(error) => return Ok(Err(error)),
         }
     }

@@ -109,7 +109,8 @@ impl Position {
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     positions: Positions,
-    live: LiveBlocks,
+    /// `None` when totals are not counted, but taken from the headers.
+    live: Option<LiveBlocks>,
     /// The stream of the last chunk; a trace begins with stream 0.
     stream: u32,
     time: u64,
@@ -119,6 +120,13 @@ impl Standing {
     /// At the start of stream 0.
     #[must_use]
     pub fn new() -> Self {
+        Self { live: Some(LiveBlocks::new()), ..Self::default() }
+    }
+
+    /// The same without counting totals: what only a recorder knew of them is not told, and memory grows
+    /// with the streams alone.
+    #[must_use]
+    pub fn without_totals() -> Self {
         Self::default()
     }
 
@@ -135,10 +143,11 @@ impl Standing {
         let start = |epoch| StreamPosition { stream: header.stream, epoch, ..Default::default() };
         let former = self.positions.begin(header);
         let restarted = former.is_some_and(|former| header.epoch > former.epoch);
-        if restarted {
-            self.live = LiveBlocks::new();
+        if restarted && let Some(live) = &mut self.live {
+            *live = LiveBlocks::new();
         }
         let counted = former.filter(|_| !restarted).unwrap_or_else(|| start(header.epoch));
+        let counted = self.counted(counted, &found);
         let other = std::mem::replace(&mut self.stream, header.stream) != header.stream;
         let is_late = former.is_none() && header.epoch > 0;
         self.time = header.time;
@@ -146,13 +155,26 @@ impl Standing {
             .then(|| Position::new(&found, &counted, header.time, restarted))
     }
 
-    /// An event of the chunk that began last. Returns the number of blocks live after it.
+    /// An event of the chunk that began last. Returns the number of blocks live after it, 0 without
+    /// totals.
     #[inline]
     pub fn count(&mut self, event: &Event) -> usize {
-        let freed = self.live.apply(event);
-        self.positions.count(event, freed);
         self.time = event.time;
-        self.live.blocks()
+        let Some(live) = &mut self.live else {
+            self.positions.pass(1);
+            return 0;
+        };
+        let freed = live.apply(event);
+        self.positions.count(event, freed);
+        live.blocks()
+    }
+
+    /// What counting gives where a header or end mark says `found`.
+    fn counted(&self, counted: StreamPosition, found: &StreamPosition) -> StreamPosition {
+        match self.live {
+            Some(_) => counted,
+            None => StreamPosition { totals: found.totals, ..counted },
+        }
     }
 
     /// The trace ends, and its streams stand so.
@@ -161,7 +183,7 @@ impl Standing {
         let differs = streams.iter().filter_map(|found| {
             let counted = counted.iter().find(|counted| counted.stream == found.stream).copied();
             let start = StreamPosition { stream: found.stream, ..Default::default() };
-            let counted = counted.unwrap_or(start);
+            let counted = self.counted(counted.unwrap_or(start), found);
             (counted != *found).then(|| {
                 let restarted = found.epoch > counted.epoch;
                 let counted = match restarted {

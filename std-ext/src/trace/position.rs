@@ -37,10 +37,21 @@ impl Positions {
     /// An event of the chunk that began last; `freed` is the size in bytes of the block that it frees
     /// or resizes.
     pub fn count(&mut self, event: &Event, freed: u64) {
-        if let Some(position) = self.current.and_then(|stream| self.streams.get_mut(&stream)) {
+        if let Some(position) = self.current() {
             position.event = position.event.wrapping_add(1);
             position.totals.count(&event.kind, freed);
         }
+    }
+
+    /// So many events of that chunk, whose totals are not counted.
+    pub(super) fn pass(&mut self, events: usize) {
+        if let Some(position) = self.current() {
+            position.event = position.event.wrapping_add(events as u64);
+        }
+    }
+
+    fn current(&mut self) -> Option<&mut StreamPosition> {
+        self.current.and_then(|stream| self.streams.get_mut(&stream))
     }
 
     /// Where each stream stands now, by stream.

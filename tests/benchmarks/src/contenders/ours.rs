@@ -182,6 +182,11 @@ impl CaptureVisitor for Collector<'_> {
         Ok(())
     }
 
+    fn events(&mut self, events: &[Event]) -> Result<(), BinaryExportError> {
+        self.0.extend_from_slice(events);
+        Ok(())
+    }
+
     fn damage(&mut self, damage: &Damage) -> Result<(), BinaryExportError> {
         let Damage { offset, length, error } = *damage;
         Err(BinaryExportError::Damaged { offset, length, source: error })
