@@ -288,7 +288,8 @@ pub struct ParserConfig {
     pub parallel: Option<ParallelConfig>,
     /// The most events that are read.
     pub max_events: u64,
-    /// The most blocks that may be live at one time, where they are followed.
+    /// The most blocks that may be live at one time, where they are followed: for records, totals, and other
+    /// forms.
     pub max_live_blocks: usize,
     /// The most memory, in bytes, for what is collected or waits for its turn.
     pub max_memory_usage: usize,

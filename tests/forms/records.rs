@@ -107,7 +107,7 @@ fn limits_are_kept() {
         assert_eq!(error.to_string(), "the input passes the limit `max_events`: at most 3999");
     }
     for error in [
-        blocks.for_each_item(&capture[..], item).unwrap_err(),
+        blocks.for_each_entry(&capture[..], |_| Ok(())).unwrap_err(),
         blocks.for_each_record(&capture[..], |_, _| Ok(())).unwrap_err(),
         blocks.for_each_record(text.as_bytes(), |_, _| Ok(())).unwrap_err(),
     ] {

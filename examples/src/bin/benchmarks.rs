@@ -38,13 +38,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for means in [&results.comparison].into_iter().chain(&results.comparison.others) {
         println!(
-            "balanced beside {}: written {:.1}x as fast (least {:.1}x), read {:.1}x as fast \
-             (least {:.1}x), {:.1}x smaller",
+            "balanced beside {}: written {:.1}x as fast (least {:.1}x), read {:.1}x (least {:.1}x), \
+             loaded {:.1}x (least {:.1}x), {:.1}x smaller",
             means.json,
             means.avg_write_improvement,
             means.least_write_improvement,
             means.avg_read_improvement,
             means.least_read_improvement,
+            means.avg_load_improvement,
+            means.least_load_improvement,
             means.avg_size_improvement
         );
     }
@@ -56,16 +58,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn print_line(contender: &ContenderResult, json: &ContenderResult) {
     let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let mib = |bytes: Option<u64>| bytes.map_or("?".to_owned(), |bytes| (bytes >> 20).to_string());
-    println!(
-        "  {:<17} {:<8} {:>11} bytes  write {:>7.1} ms ({:>4.1}x) {:>4} MiB  read {:>7.1} ms ({:>4.1}x) {:>4} MiB",
-        contender.name,
-        format!("{:?}", contender.content).to_lowercase(),
-        contender.bytes,
-        ms(contender.write.median),
-        ms(json.write.median) / ms(contender.write.median),
-        mib(contender.write_memory),
-        ms(contender.read.median),
-        ms(json.read.median) / ms(contender.read.median),
-        mib(contender.read_memory),
-    );
+    let times = [
+        ("write", &contender.write, &json.write, contender.write_memory),
+        ("read", &contender.read, &json.read, contender.read_memory),
+        ("load", &contender.load, &json.load, contender.load_memory),
+    ];
+    let (name, content) = (&contender.name, format!("{:?}", contender.content).to_lowercase());
+    print!("  {name:<17} {content:<8} {:>11} bytes", contender.bytes);
+    for (what, ours, json, memory) in times {
+        let (ours, json) = (ms(ours.median), ms(json.median));
+        print!("  {what} {ours:>7.1} ms ({:>4.1}x) {:>4} MiB", json / ours, mib(memory));
+    }
+    println!();
 }

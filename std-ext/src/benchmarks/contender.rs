@@ -5,7 +5,7 @@ use std::path::Path;
 
 use heapwire_core::Event;
 
-use super::data::{Content, Data};
+use super::data::{Content, Taker, take_all, take_records};
 use super::json::JsonForm;
 use crate::config::{IntegratedConfig, ParserConfig};
 use crate::error::{BinaryExportError, Result};
@@ -14,6 +14,7 @@ use crate::io::capture_reader::{Completeness, Damage};
 use crate::pipeline::parse::{CaptureVisitor, damaged, parse_on};
 use crate::plan::ParsePlan;
 use crate::trace::Item;
+use crate::trace::entry::Standing;
 use crate::trace::source::Chunks;
 
 /// Who is measured.
@@ -45,21 +46,28 @@ impl Contender<'_> {
         }
     }
 
-    /// Reads all of the file at `path` that was written of `chunks`.
-    pub(super) fn read(self, chunks: &Chunks, path: &Path) -> Result<Data> {
+    /// Reads all of the file at `path` that was written of `chunks`, and hands it to `taker`.
+    pub(super) fn read(self, chunks: &Chunks, path: &Path, taker: &mut impl Taker) -> Result<()> {
         match self {
             Self::Heapwire(config, content) => {
-                // Streams that a capture has side by side have to be merged first.
-                let at_once = !chunks.has_several_streams();
                 let parallel = config.parallel.clone();
                 let config = ParserConfig { parallel, ..ParserConfig::default() };
-                match (at_once, content) {
-                    (true, Content::Events) => read_events(&config, path),
-                    (true, Content::Records) => read_records(config, path),
-                    (false, _) => load(config, path, content),
-                }
+                // Streams that a capture has side by side have to be merged first.
+                let read = match (chunks.has_several_streams(), content) {
+                    (true, _) => return read_merged(config, path, content, taker),
+                    (false, Content::Events) => {
+                        parse_on(&ParsePlan::try_from(&config)?, open(path)?, &mut Reading(taker))
+                            .and_then(whole)
+                    }
+                    (false, Content::Records) => {
+                        let (parser, file) = (BinaryDataParser::new(config), open(path)?);
+                        let standing = Standing::without_totals();
+                        take_records(|each| parser.tell(file, standing, each), taker)
+                    }
+                };
+                read.map_err(BinaryExportError::in_file(path))
             }
-            Self::Json(form) => form.read(path),
+            Self::Json(form) => form.read(path, taker),
         }
     }
 }
@@ -68,38 +76,38 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(BinaryExportError::io("open", path))
 }
 
-fn read_events(config: &ParserConfig, path: &Path) -> Result<Data> {
-    let mut data = Data::default();
-    let read = parse_on(&ParsePlan::try_from(config)?, open(path)?, &mut data);
-    match read.map_err(BinaryExportError::in_file(path))? {
-        Completeness::Complete(_) => Ok(data),
+fn whole(completeness: Completeness) -> Result<()> {
+    match completeness {
+        Completeness::Complete(_) => Ok(()),
         Completeness::CutOff { offset } => Err(BinaryExportError::CutOff { offset }),
     }
 }
 
-impl CaptureVisitor for Data {
+fn read_merged(
+    config: ParserConfig,
+    path: &Path,
+    content: Content,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    let trace = BinaryDataParser::new(config).parse_file(path)?.trace;
+    take_all(trace.chunks(), content, taker)
+}
+
+/// Hands on what a capture holds.
+struct Reading<'a, T>(&'a mut T);
+
+impl<T: Taker> CaptureVisitor for Reading<'_, T> {
     fn item(&mut self, item: Item<'_>) -> Result<()> {
-        self.push(&item);
+        self.0.item(&item);
         Ok(())
     }
 
     fn events(&mut self, events: &[Event]) -> Result<()> {
-        self.events.extend_from_slice(events);
+        self.0.events(events);
         Ok(())
     }
 
     fn damage(&mut self, damage: &Damage) -> Result<()> {
         Err(damaged(damage))
     }
-}
-
-fn read_records(config: ParserConfig, path: &Path) -> Result<Data> {
-    let (parser, file) = (BinaryDataParser::new(config), open(path)?);
-    let read = Data::of_records(|each| parser.for_each_entry(file, each));
-    read.map_err(BinaryExportError::in_file(path))
-}
-
-fn load(config: ParserConfig, path: &Path, content: Content) -> Result<Data> {
-    let trace = BinaryDataParser::new(config).parse_file(path)?.trace;
-    Data::of(trace.chunks(), content)
 }

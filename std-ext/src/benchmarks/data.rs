@@ -1,6 +1,6 @@
 //! What a trace holds, as both sides have it in memory when they have read it.
 
-use heapwire_core::Event;
+use heapwire_core::{Definition, Event, EventKind};
 use serde::Serialize;
 
 use crate::error::{BinaryExportError, Result};
@@ -23,7 +23,21 @@ pub enum Content {
     Records,
 }
 
-/// What was read of a file.
+/// Who takes what is read.
+pub(super) trait Taker {
+    fn definition(&mut self, definition: &Definition<'_>);
+    fn events(&mut self, events: &[Event]);
+    fn record(&mut self, record: Record);
+
+    fn item(&mut self, item: &Item<'_>) {
+        match item {
+            Item::Event(event) => self.events(&[*event]),
+            Item::Definition(definition) => self.definition(definition),
+        }
+    }
+}
+
+/// Keeps what was read in memory.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Data {
     pub(super) symbols: Symbols,
@@ -31,43 +45,83 @@ pub(super) struct Data {
     pub(super) records: Vec<Record>,
 }
 
-impl Data {
-    /// What is in `chunks`.
-    pub(super) fn of(chunks: &Chunks, content: Content) -> Result<Self> {
-        match content {
-            Content::Events => {
-                let mut data = Self::default();
-                for_each_item(chunks, |item| {
-                    data.push(&item);
-                    Ok(())
-                })?;
-                Ok(data)
-            }
-            Content::Records => Self::of_records(|each| for_each_entry(chunks, each)),
+impl Taker for Data {
+    fn definition(&mut self, definition: &Definition<'_>) {
+        self.symbols.define(definition);
+    }
+
+    fn events(&mut self, events: &[Event]) {
+        self.events.extend_from_slice(events);
+    }
+
+    fn record(&mut self, record: Record) {
+        self.records.push(record);
+    }
+}
+
+/// Looks at every event and record and keeps none: only what tells whether others were handed the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    events: u64,
+    records: u64,
+    sum: u64,
+}
+
+impl Seen {
+    fn add(&mut self, number: u64) {
+        self.sum = self.sum.rotate_left(7).wrapping_add(number);
+    }
+}
+
+impl Taker for Seen {
+    fn definition(&mut self, _: &Definition<'_>) {}
+
+    fn events(&mut self, events: &[Event]) {
+        self.events += events.len() as u64;
+        for Event { time, thread, kind } in events {
+            let what = match *kind {
+                EventKind::Alloc { address, size, site }
+                | EventKind::Realloc { address, size, site, .. } => {
+                    address ^ size ^ u64::from(site)
+                }
+                EventKind::Free { address, .. } | EventKind::Name { address, .. } => !address,
+                EventKind::FailedAlloc { size, .. } => size,
+                EventKind::Gauge { value, .. } => value as u64,
+                EventKind::Mark { mark } => mark.into(),
+            };
+            self.add(time ^ u64::from(*thread) ^ what);
         }
     }
 
-    /// The definitions and records in what `entries` hands out.
-    pub(super) fn of_records(entries: impl FnOnce(EachEntry<'_>) -> Result<()>) -> Result<Self> {
-        let mut data = Self::default();
-        for_each_record(entries, |part| {
-            match part {
-                RecordOr::Record(record) => data.records.push(record),
-                RecordOr::Item(item) => data.push(&item),
-            }
+    fn record(&mut self, record: Record) {
+        self.records += 1;
+        self.add(record.id ^ record.address);
+    }
+}
+
+/// Hands `taker` what is in `chunks`.
+pub(super) fn take_all(chunks: &Chunks, content: Content, taker: &mut impl Taker) -> Result<()> {
+    match content {
+        Content::Events => for_each_item(chunks, |item| {
+            taker.item(&item);
             Ok(())
-        })?;
-        Ok(data)
+        }),
+        Content::Records => take_records(|each| for_each_entry(chunks, each), taker),
     }
+}
 
-    pub(super) fn push(&mut self, item: &Item<'_>) {
-        match item {
-            Item::Event(event) => self.events.push(*event),
-            Item::Definition(definition) => {
-                self.symbols.define(definition);
-            }
+/// Hands `taker` the definitions and records in what `entries` hands out.
+pub(super) fn take_records(
+    entries: impl FnOnce(EachEntry<'_>) -> Result<()>,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    for_each_record(entries, |part| {
+        match part {
+            RecordOr::Record(record) => taker.record(record),
+            RecordOr::Item(item) => taker.item(&item),
         }
-    }
+        Ok(())
+    })
 }
 
 /// Hands out what is in `chunks`, decoded as it goes; several streams merged by time.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::array::Array;
-use super::data::{Content, Data, RecordOr, for_each_item, for_each_record};
+use super::data::{Content, RecordOr, Taker, for_each_item, for_each_record};
 use super::line::Line;
 use crate::error::{BinaryExportError, Result};
 use crate::io::atomic_file::AtomicFile;
@@ -65,27 +65,25 @@ impl JsonForm {
         file.and_then(AtomicFile::commit).map_err(BinaryExportError::io("write", path))
     }
 
-    /// Reads all of the file at `path`.
-    pub(super) fn read(self, path: &Path) -> Result<Data> {
+    /// Reads all of the file at `path` and hands it to `taker`.
+    pub(super) fn read(self, path: &Path, taker: &mut impl Taker) -> Result<()> {
         // A slice is what serde_json reads fastest.
         let text = fs::read(path).map_err(BinaryExportError::io("read", path))?;
-        self.parse(&text).map_err(|error| BinaryExportError::io("read", path)(error.into()))
+        self.parse(&text, taker).map_err(|error| BinaryExportError::io("read", path)(error.into()))
     }
 
-    fn parse(self, text: &[u8]) -> serde_json::Result<Data> {
-        let mut data = Data::default();
+    fn parse(self, text: &[u8], taker: &mut impl Taker) -> serde_json::Result<()> {
         match self {
-            Self::Objects => read_lines(text, |line: Line<'_>| data.push(&line.item()))?,
-            Self::Arrays => read_lines(text, |Array(line)| data.push(&line.item()))?,
+            Self::Objects => read_lines(text, |line: Line<'_>| taker.item(&line.item())),
+            Self::Arrays => read_lines(text, |Array(line)| taker.item(&line.item())),
             Self::Records => {
                 // An empty line ends the records; there are few definitions.
                 let end = text.windows(2).rposition(|two| two == b"\n\n").map_or(0, |at| at + 1);
                 let (records, definitions) = text.split_at(end);
-                read_lines(records, |Object(record)| data.records.push(record))?;
-                read_lines(definitions, |line: Line<'_>| data.push(&line.item()))?;
+                read_lines(records, |Object(record)| taker.record(record))?;
+                read_lines(definitions, |line: Line<'_>| taker.item(&line.item()))
             }
         }
-        Ok(data)
     }
 }
 

@@ -8,8 +8,10 @@
 //!   the disk. For heapwire that is
 //!   [`IntegratedBinaryExporter::export`](crate::IntegratedBinaryExporter::export) of a preset, reading
 //!   back included where the preset does so. JSON is written as the chunks are decoded.
-//! - **Read**: from a file to all definitions and a vector of events or of records in memory, on as many
-//!   threads as the preset says.
+//! - **Read**: from a file to every event or record, handed out one after another, on as many threads as
+//!   the preset says.
+//! - **Load**: the same, and a vector of all of them in memory. Beyond a few megabytes, much of this time is
+//!   the system's, which it takes to give so much memory to either side.
 //!
 //! `serde_json` writes one value a line, without white space, in each of three forms:
 //!

@@ -63,13 +63,16 @@ pub struct ContenderResult {
     pub bytes: u64,
     /// From the tracker's chunks to the file in its place.
     pub write: Timing,
-    /// From the file to events or records in memory.
+    /// From the file to every event or record, handed out one after another.
     pub read: Timing,
+    /// From the file to all events or records in memory.
+    pub load: Timing,
     /// The most bytes resident while it was written, beyond those before; if the system tells.
     pub write_memory: Option<u64>,
-    /// The most bytes resident while it was read, beyond those before, what was read included; if
-    /// the system tells.
+    /// The same while it was read.
     pub read_memory: Option<u64>,
+    /// The same while it was loaded, what was loaded included.
+    pub load_memory: Option<u64>,
 }
 
 /// How many times better the first preset is than JSON that is read into the same: geometric means over
@@ -85,10 +88,14 @@ pub struct Comparison {
     pub avg_write_improvement: f64,
     /// How many times as fast it is read.
     pub avg_read_improvement: f64,
+    /// How many times as fast it is loaded.
+    pub avg_load_improvement: f64,
     /// How many times as fast it is written, by the least times.
     pub least_write_improvement: f64,
     /// How many times as fast it is read, by the least times.
     pub least_read_improvement: f64,
+    /// How many times as fast it is loaded, by the least times.
+    pub least_load_improvement: f64,
     /// How many times smaller the file is.
     pub avg_size_improvement: f64,
     /// The same beside the other forms of JSON.
@@ -121,8 +128,10 @@ impl Comparison {
             avg_speed_improvement: (write * read).sqrt(),
             avg_write_improvement: write,
             avg_read_improvement: read,
+            avg_load_improvement: mean(|ours, json| ratio(json.load.median, ours.load.median)),
             least_write_improvement: mean(|ours, json| ratio(json.write.least, ours.write.least)),
             least_read_improvement: mean(|ours, json| ratio(json.read.least, ours.read.least)),
+            least_load_improvement: mean(|ours, json| ratio(json.load.least, ours.load.least)),
             avg_size_improvement: mean(|ours, json| json.bytes as f64 / ours.bytes as f64),
             others: Vec::new(),
         }

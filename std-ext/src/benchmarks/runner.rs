@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::config::{BenchmarkConfig, BenchmarkSource};
 use super::contender::Contender;
-use super::data::{Content, Data};
+use super::data::{Content, Data, Seen, take_all};
 use super::json::JsonForm;
 use super::results::{BenchmarkResults, Comparison, ContenderResult, DataResult, Machine};
 use super::workload;
@@ -123,20 +124,22 @@ impl BenchmarkRunner {
         }
         let mut records = 0;
         for content in [Content::Events, Content::Records] {
-            let data = Data::of(chunks, content)?;
+            let (mut data, mut seen) = (Data::default(), Seen::default());
+            take_all(chunks, content, &mut data)?;
+            take_all(chunks, content, &mut seen)?;
             records += data.records.len() as u64;
             let same = |measured: &&mut Measured<'_>| measured.contender.content() == content;
             for measured in measured.iter_mut().filter(same) {
+                measured.expected = seen;
                 if measured.warm_up()? != data {
-                    let what = format!("{} read something else than was written", measured.name);
-                    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
-                    return Err(BinaryExportError::stream("benchmark")(source));
+                    return Err(measured.unequal());
                 }
             }
         }
         for _ in 0..self.config.rounds {
             measured.iter_mut().try_for_each(Measured::write)?;
             measured.iter_mut().try_for_each(Measured::read)?;
+            measured.iter_mut().try_for_each(Measured::load)?;
         }
         let mut results: Vec<_> = measured.iter().map(Measured::result).collect();
         let json = results.split_off(2 * self.config.presets.len());
@@ -156,50 +159,82 @@ struct Measured<'a> {
     contender: Contender<'a>,
     chunks: &'a Chunks,
     path: PathBuf,
+    /// What each reading has to see.
+    expected: Seen,
     bytes: u64,
-    memory: [Option<u64>; 2],
-    writes: Vec<std::time::Duration>,
-    reads: Vec<std::time::Duration>,
+    /// Of writing, reading, loading.
+    memory: [Option<u64>; 3],
+    times: [Vec<Duration>; 3],
 }
 
 impl<'a> Measured<'a> {
     fn new(name: &'a str, contender: Contender<'a>, chunks: &'a Chunks, path: PathBuf) -> Self {
-        let (bytes, memory) = (0, [None; 2]);
-        let (writes, reads) = (Vec::new(), Vec::new());
-        Self { name, contender, chunks, path, bytes, memory, writes, reads }
+        let (expected, bytes) = (Seen::default(), 0);
+        let (memory, times) = ([None; 3], Default::default());
+        Self { name, contender, chunks, path, expected, bytes, memory, times }
+    }
+
+    /// What it reads into memory.
+    fn data(&self) -> Result<Data> {
+        let mut data = Data::default();
+        self.contender.read(self.chunks, &self.path, &mut data)?;
+        Ok(data)
+    }
+
+    /// What it reads when nothing is kept.
+    fn seen(&self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        self.contender.read(self.chunks, &self.path, &mut seen)?;
+        Ok(seen)
+    }
+
+    fn unequal(&self) -> BinaryExportError {
+        let what = format!("{} read something else than was written", self.name);
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+        BinaryExportError::stream("benchmark")(source)
     }
 
     /// A first time, without taking it, but the memory. Returns what was read.
     fn warm_up(&mut self) -> Result<Data> {
-        let (write_memory, bytes) = peak_memory(|| self.contender.write(self.chunks, &self.path))?;
-        let (read_memory, data) = peak_memory(|| self.contender.read(self.chunks, &self.path))?;
-        (self.bytes, self.memory) = (bytes, [write_memory, read_memory]);
+        let (written, bytes) = peak_memory(|| self.contender.write(self.chunks, &self.path))?;
+        let (read, _) = peak_memory(|| self.seen())?;
+        let (loaded, data) = peak_memory(|| self.data())?;
+        (self.bytes, self.memory) = (bytes, [written, read, loaded]);
         Ok(data)
     }
 
     fn write(&mut self) -> Result<()> {
         let (time, _) = timed(|| self.contender.write(self.chunks, &self.path))?;
-        self.writes.push(time);
+        self.times[0].push(time);
         Ok(())
     }
 
     fn read(&mut self) -> Result<()> {
-        // What was read is given back behind the clock.
-        let (time, _) = timed(|| self.contender.read(self.chunks, &self.path))?;
-        self.reads.push(time);
+        let (time, seen) = timed(|| self.seen())?;
+        self.times[1].push(time);
+        if seen == self.expected { Ok(()) } else { Err(self.unequal()) }
+    }
+
+    fn load(&mut self) -> Result<()> {
+        // What was loaded is given back behind the clock.
+        let (time, _) = timed(|| self.data())?;
+        self.times[2].push(time);
         Ok(())
     }
 
     fn result(&self) -> ContenderResult {
-        let [write_memory, read_memory] = self.memory;
+        let [write_memory, read_memory, load_memory] = self.memory;
+        let [write, read, load] = [0, 1, 2].map(|which: usize| Timing::of(&self.times[which]));
         ContenderResult {
             name: self.name.to_owned(),
             content: self.contender.content(),
             bytes: self.bytes,
-            write: Timing::of(&self.writes),
-            read: Timing::of(&self.reads),
+            write,
+            read,
+            load,
             write_memory,
             read_memory,
+            load_memory,
         }
     }
 }

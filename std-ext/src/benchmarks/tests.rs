@@ -6,7 +6,7 @@ use heapwire_core::{
 };
 
 use super::contender::Contender;
-use super::data::{Content, Data};
+use super::data::{Content, Data, Seen, take_all};
 use super::json::JsonForm;
 use super::*;
 use crate::config::IntegratedConfig;
@@ -72,8 +72,14 @@ fn all_that_is_written_is_read() {
     contenders.push(Contender::Heapwire(&balanced, Content::Records));
     for contender in contenders {
         contender.write(&chunks, &path).unwrap();
-        let data = contender.read(&chunks, &path).unwrap();
-        assert_eq!(data, Data::of(&chunks, contender.content()).unwrap(), "{contender:?}");
+        let (mut data, mut seen) = (Data::default(), Seen::default());
+        contender.read(&chunks, &path, &mut data).unwrap();
+        contender.read(&chunks, &path, &mut seen).unwrap();
+        let (mut all, mut all_seen) = (Data::default(), Seen::default());
+        take_all(&chunks, contender.content(), &mut all).unwrap();
+        take_all(&chunks, contender.content(), &mut all_seen).unwrap();
+        assert_eq!((&data, seen), (&all, all_seen), "{contender:?}");
+        assert_ne!(seen, Seen::default());
         match contender.content() {
             Content::Events => assert_eq!((data.events.len(), data.records.len()), (9, 0)),
             Content::Records => assert_eq!((data.events.len(), data.records.len()), (0, 3)),
@@ -119,7 +125,7 @@ fn a_line_that_is_none_is_refused() {
         (JsonForm::Records, "{\"id\":1}\n\n"),
     ] {
         std::fs::write(&path, text).unwrap();
-        assert!(form.read(&path).is_err(), "{text}");
+        assert!(form.read(&path, &mut Data::default()).is_err(), "{text}");
     }
 }
 
@@ -139,6 +145,7 @@ fn results_have_everything() {
         for result in data.presets.iter().chain(&data.json) {
             assert!(result.bytes > 0 && !result.write.least.is_zero(), "{result:?}");
             assert!(result.read.least <= result.read.median, "{result:?}");
+            assert!(!result.load.least.is_zero(), "{result:?}");
         }
     }
     let sizes =

@@ -166,7 +166,8 @@ impl BinaryDataParser {
         self.tell(input, Standing::new(), each)
     }
 
-    fn tell(
+    /// Hands out what is in `input` and where its streams stand, which `standing` follows.
+    pub(crate) fn tell(
         &self,
         input: impl Read,
         standing: Standing,

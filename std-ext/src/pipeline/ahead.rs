@@ -6,7 +6,7 @@ use std::io::Read;
 use heapwire_core::format::CRC_LEN;
 use heapwire_core::{Chunk, ChunkError, ChunkHeader, ChunkKind, Event};
 
-use super::ordered::{Ordered, Work};
+use super::ordered::{Ordered, Taken, Work};
 use super::parse::{CaptureVisitor, end_chunk, visit};
 use crate::error::Result;
 use crate::io::capture_reader::{CaptureReader, Completeness, Damage, Part};
@@ -33,13 +33,11 @@ pub(super) fn parse(
     let tools = (1..threads).map(|_| new_tools());
     let ordered: Ordered<Ahead> = Ordered::new(tools.collect(), balancing)?;
     let (mut tools, mut continuity) = (new_tools(), Continuity::new());
-    let mut spare: Vec<Ahead> = Vec::new();
+    let mut turn = (0..threads).cycle();
+    let mut spare = Spare::default();
     let end = loop {
-        if ordered.is_full() {
-            if let Some(mut next) = ordered.take(&mut tools) {
-                next.tell(&mut tools, visitor)?;
-                spare.push(next);
-            }
+        if ordered.under_way() >= most_under_way(threads) {
+            spare.keep(take(&ordered, &mut tools, visitor)?);
             continue;
         }
         let part = match reader.next_part() {
@@ -47,23 +45,60 @@ pub(super) fn parse(
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        let mut next = spare.pop().unwrap_or_default();
+        let mut next = spare.parts.pop().unwrap_or_default();
         next.load(part, &mut continuity);
         next.wants_events = visitor.wants_events();
-        match next.is_worth_it() && !ordered.is_callers_turn() {
-            true => ordered.hand_in(next),
-            false => ordered.hand_in_done(next),
+        if !next.is_worth_it() {
+            ordered.hand_in_done(next);
+        } else if turn.next() == Some(0) {
+            ordered.hand_in_for_caller(next);
+        } else {
+            next.events = spare.events.pop().unwrap_or_default();
+            ordered.hand_in(next);
         }
     };
-    while let Some(mut next) = ordered.take(&mut tools) {
-        next.tell(&mut tools, visitor)?;
-    }
+    while take(&ordered, &mut tools, visitor)?.is_some() {}
     end?;
     let (all_tools, waited) = ordered.end();
     let (mut own, mut others) = (Times::default(), Times::default());
     own.add(Stage::Waiting, waited);
     all_tools.iter().for_each(|tools| others.add_all(tools.meter.times()));
     Ok((reader.completeness().clone(), [own, others]))
+}
+
+/// How many parts are under way at most with so many threads: a chunk or two of the caller's own, which it
+/// decodes when their turn has come and hands out as it does, and two for each of the others.
+const fn most_under_way(threads: usize) -> usize {
+    2 * threads + 1
+}
+
+/// Tells `visitor` the oldest part; `None` when there is none.
+fn take(
+    ordered: &Ordered<Ahead>,
+    tools: &mut Tools,
+    visitor: &mut impl CaptureVisitor,
+) -> Result<Option<Ahead>> {
+    let Some(taken) = ordered.take_oldest(tools) else { return Ok(None) };
+    let (Taken::Done(mut part) | Taken::Waiting(mut part)) = taken;
+    part.tell(tools, visitor)?;
+    Ok(Some(part))
+}
+
+/// Memory that is used again.
+#[derive(Debug, Default)]
+struct Spare {
+    parts: Vec<Ahead>,
+    events: Vec<Vec<Event>>,
+}
+
+impl Spare {
+    fn keep(&mut self, part: Option<Ahead>) {
+        if let Some(mut part) = part {
+            let events = std::mem::take(&mut part.events);
+            self.events.extend((events.capacity() > 0).then_some(events));
+            self.parts.push(part);
+        }
+    }
 }
 
 /// What a thread decodes with.

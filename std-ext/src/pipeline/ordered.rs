@@ -56,9 +56,24 @@ struct State<W: Work> {
 #[derive(Debug)]
 struct Waiting<W> {
     number: usize,
-    /// The worker that it was given to, if to one in particular.
-    worker: Option<usize>,
+    whose: Whose,
     work: W,
+}
+
+/// Who a piece of work was given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Anyones,
+    Workers(usize),
+    Callers,
+}
+
+/// A piece of work that was taken back.
+#[derive(Debug)]
+pub(super) enum Taken<W> {
+    Done(W),
+    /// Not begun.
+    Waiting(W),
 }
 
 /// How much may be under way with so many workers: each has one piece, and the next one to begin when it
@@ -95,15 +110,26 @@ impl<W: Work> Ordered<W> {
 
     /// Hands in a piece of work.
     pub(super) fn hand_in(&self, work: W) {
-        let mut state = self.queue.lock();
+        let state = self.queue.lock();
         let number = state.next_number();
-        let worker = match self.strategy {
-            LoadBalancingStrategy::WorkStealing => None,
-            LoadBalancingStrategy::RoundRobin => Some(self.turn(number) % self.workers),
+        let whose = match self.strategy {
+            LoadBalancingStrategy::WorkStealing => Whose::Anyones,
+            LoadBalancingStrategy::RoundRobin => Whose::Workers(self.turn(number) % self.workers),
             LoadBalancingStrategy::LeastLoaded => state.least_loaded(),
         };
+        self.give(state, whose, work);
+    }
+
+    /// Hands in a piece of work that is the caller's own, unless a worker has nothing else to do and may
+    /// take what was given to others.
+    pub(super) fn hand_in_for_caller(&self, work: W) {
+        self.give(self.queue.lock(), Whose::Callers, work);
+    }
+
+    fn give(&self, mut state: MutexGuard<'_, State<W>>, whose: Whose, work: W) {
+        let number = state.next_number();
         state.done.push_back(None);
-        state.waiting.push_back(Waiting { number, worker, work });
+        state.waiting.push_back(Waiting { number, whose, work });
         drop(state);
         let queue = Arc::clone(&self.queue);
         self.pool.spawn(move || queue.work());
@@ -114,9 +140,14 @@ impl<W: Work> Ordered<W> {
         self.queue.lock().done.push_back(Some(work));
     }
 
+    /// Pieces that were handed in and not taken back.
+    pub(super) fn under_way(&self) -> usize {
+        self.queue.lock().done.len()
+    }
+
     /// Whether as much is under way as may be.
     pub(super) fn is_full(&self) -> bool {
-        self.queue.lock().done.len() >= most_under_way(self.workers)
+        self.under_way() >= most_under_way(self.workers)
     }
 
     /// Whether all threads have enough to do while the caller does a piece of its own. What is done in
@@ -162,12 +193,27 @@ impl<W: Work> Ordered<W> {
     /// Takes back the oldest piece of work, done; `None` when there is none. Works with these tools
     /// rather than wait, if that may be.
     pub(super) fn take(&self, tools: &mut W::Tools) -> Option<W> {
+        let mut work = self.take_oldest(tools)?;
+        if let Taken::Waiting(work) = &mut work {
+            work.run(tools);
+        }
+        let (Taken::Done(work) | Taken::Waiting(work)) = work;
+        Some(work)
+    }
+
+    /// As [`take`](Self::take), but if nobody has begun the oldest piece, and the caller may, it comes
+    /// back as it is.
+    pub(super) fn take_oldest(&self, tools: &mut W::Tools) -> Option<Taken<W>> {
         let mut state = self.queue.lock();
         while !state.done.is_empty() {
             if let Some(work) = state.take_done() {
-                return Some(work);
+                return Some(Taken::Done(work));
             }
-            match state.next_for(None) {
+            match state.next_for(Whose::Callers) {
+                Some((number, work)) if number == state.oldest => {
+                    state.pass_oldest();
+                    return Some(Taken::Waiting(work));
+                }
                 Some((number, mut work)) => {
                     drop(state);
                     work.run(tools);
@@ -205,22 +251,23 @@ impl<W: Work> State<W> {
         self.oldest + self.done.len()
     }
 
-    /// What this worker, or else the caller, does next: what was given to it or to none, before what was
-    /// given to another.
-    fn next_for(&mut self, worker: Option<usize>) -> Option<(usize, W)> {
-        let is_own = |waiting: &Waiting<W>| waiting.worker.is_none() || waiting.worker == worker;
+    /// What one of those who work does next: what was given to it or to none, before what was given to
+    /// another.
+    fn next_for(&mut self, whose: Whose) -> Option<(usize, W)> {
+        let is_own =
+            |waiting: &Waiting<W>| waiting.whose == Whose::Anyones || waiting.whose == whose;
         let own = self.waiting.iter().position(is_own);
         let at = own.or((self.stealing && !self.waiting.is_empty()).then_some(0))?;
         self.waiting.remove(at).map(|Waiting { number, work, .. }| (number, work))
     }
 
-    fn least_loaded(&self) -> Option<usize> {
+    fn least_loaded(&self) -> Whose {
         let load = |worker: &usize| {
             let works = self.tools.get(*worker).is_some_and(Option::is_none);
-            let waiting = self.waiting.iter().filter(|w| w.worker == Some(*worker)).count();
-            waiting + usize::from(works)
+            let waiting = self.waiting.iter().filter(|w| w.whose == Whose::Workers(*worker));
+            waiting.count() + usize::from(works)
         };
-        (0..self.tools.len()).min_by_key(load)
+        (0..self.tools.len()).min_by_key(load).map_or(Whose::Anyones, Whose::Workers)
     }
 
     /// Pieces that are not done: waiting, or a worker has them.
@@ -230,9 +277,14 @@ impl<W: Work> State<W> {
 
     fn take_done(&mut self) -> Option<W> {
         let work = self.done.front_mut()?.take()?;
+        self.pass_oldest();
+        Some(work)
+    }
+
+    /// The oldest piece is taken back.
+    fn pass_oldest(&mut self) {
         self.done.pop_front();
         self.oldest += 1;
-        Some(work)
     }
 
     fn put_done(&mut self, number: usize, work: W) {
@@ -256,7 +308,7 @@ impl<W: Work> Queue<W> {
             let Some(mut tools) = state.tools.get_mut(worker).and_then(Option::take) else {
                 continue;
             };
-            while let Some((number, mut work)) = state.next_for(Some(worker)) {
+            while let Some((number, mut work)) = state.next_for(Whose::Workers(worker)) {
                 drop(state);
                 work.run(&mut tools);
                 state = self.lock();
@@ -360,7 +412,7 @@ mod tests {
         let counts = || -> Vec<u64> {
             ordered.queue.lock().tools.iter().map(|tools| tools.unwrap_or(0)).collect()
         };
-        let is_own = |w: &Waiting<Meet>| balancing.stealing || w.worker != Some(0);
+        let is_own = |w: &Waiting<Meet>| balancing.stealing || w.whose != Whose::Workers(0);
         loop {
             let state = ordered.queue.lock();
             if !state.waiting.iter().any(is_own) && state.tools.iter().flatten().count() == 1 {
@@ -396,6 +448,22 @@ mod tests {
             };
             assert_eq!([held_up, end], expected.map(Vec::from), "{balancing:?}");
         }
+    }
+
+    #[test]
+    fn a_worker_has_its_next_piece_at_hand_while_the_caller_does_its_own() {
+        let ordered = Ordered::new(vec![0; 1], Balancing::default()).unwrap();
+        let barrier = Arc::new(std::sync::Barrier::new(2));
+        ordered.hand_in(Meet(Some(Arc::clone(&barrier))));
+        // The caller's own is done, and waits for the first.
+        ordered.hand_in_done(Meet(None));
+        assert!(!ordered.is_busy() && !ordered.is_full());
+        ordered.hand_in(Meet(None));
+        assert!(ordered.is_busy() && ordered.is_full());
+        barrier.wait();
+        let mut own = 0;
+        assert!((0..3).all(|_| ordered.take(&mut own).is_some()));
+        assert!(!ordered.is_busy() && ordered.take(&mut own).is_none());
     }
 
     #[test]
