@@ -179,7 +179,7 @@ impl Record {
 }
 
 /// Makes records of a trace's entries. Each is handed out when it ends, those that do not at the end
-/// of the trace; memory grows with the live blocks, about 200 bytes each and 56 for each time that one
+/// of the trace; memory grows with the live blocks, about 130 bytes each and 56 for each time that one
 /// was resized or named.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
@@ -194,12 +194,41 @@ pub struct Records {
     stream: u32,
 }
 
-/// A record that goes on.
+/// A record that goes on: small, since there may be as many as events.
 #[derive(Clone, Debug)]
 struct Open {
-    record: Record,
+    id: u64,
+    address: u64,
+    size: Option<u64>,
+    allocated: Option<Moment>,
+    /// What few blocks have.
+    later: Option<Box<Later>>,
     /// Gaps before it was last known to be live.
     gaps_before: u64,
+}
+
+/// What became of a block after its allocation.
+#[derive(Clone, Debug, Default)]
+struct Later {
+    reallocations: Vec<Reallocation>,
+    namings: Vec<Naming>,
+}
+
+impl Open {
+    fn later(&mut self) -> &mut Later {
+        self.later.get_or_insert_default()
+    }
+
+    fn last_size(&self) -> Option<u64> {
+        let last = self.later.as_ref().and_then(|later| later.reallocations.last());
+        last.map(|last| last.size).or(self.size)
+    }
+
+    fn end(self, freed: Option<Moment>, fate: Fate) -> Record {
+        let Self { id, address, size, allocated, later, .. } = self;
+        let Later { reallocations, namings } = later.map_or_else(Later::default, |later| *later);
+        Record { id, address, size, allocated, reallocations, namings, freed, fate }
+    }
 }
 
 impl Records {
@@ -255,42 +284,40 @@ impl Records {
             EventKind::Alloc { address, size, site } => {
                 let replaced = self.take(address);
                 let mut open = self.first_seen(address);
-                open.record.size = Some(size);
-                open.record.allocated = Some(moment(site));
+                open.size = Some(size);
+                open.allocated = Some(moment(site));
                 self.put(address, open);
-                replaced.map_or(Ok(()), |open| each(open.record))
+                replaced.map_or(Ok(()), |open| each(open.end(None, Fate::Unknown)))
             }
             EventKind::Free { address, site } => {
-                let Open { mut record, .. } =
-                    self.take(address).unwrap_or_else(|| self.first_seen(address));
-                record.freed = Some(moment(site));
-                record.fate = Fate::Freed;
-                each(record)
+                let open = self.take(address).unwrap_or_else(|| self.first_seen(address));
+                each(open.end(Some(moment(site)), Fate::Freed))
             }
             EventKind::Realloc { old, address, size, site } => {
                 let mut open = self.take(old).unwrap_or_else(|| self.first_seen(old));
                 let replaced = self.take(address);
-                open.record.reallocations.push(Reallocation {
+                let old_size = open.last_size();
+                open.later().reallocations.push(Reallocation {
                     event: number,
                     time,
                     thread,
                     site,
                     old_address: old,
                     address,
-                    old_size: open.record.last_size(),
+                    old_size,
                     size,
                 });
                 open.gaps_before = self.gaps;
                 self.put(address, open);
-                replaced.map_or(Ok(()), |open| each(open.record))
+                replaced.map_or(Ok(()), |open| each(open.end(None, Fate::Unknown)))
             }
             EventKind::Name { address, variable, type_name } => {
                 let naming = Naming { event: number, time, thread, variable, type_name };
                 match self.live.get(address).and_then(|at| self.open.get_mut(at)?.as_mut()) {
-                    Some(open) => open.record.namings.push(naming),
+                    Some(open) => open.later().namings.push(naming),
                     None => {
                         let mut open = self.first_seen(address);
-                        open.record.namings.push(naming);
+                        open.later().namings.push(naming);
                         self.put(address, open);
                     }
                 }
@@ -347,25 +374,21 @@ impl Records {
     ) -> Result<()> {
         self.live = LiveMap::default();
         self.spare = Vec::new();
-        let mut all: Vec<Open> = std::mem::take(&mut self.open).into_iter().flatten().collect();
-        all.sort_unstable_by_key(|open| open.record.id);
-        all.into_iter().try_for_each(|open| each(Record { fate: fate(&open), ..open.record }))
+        let mut open = std::mem::take(&mut self.open);
+        open.retain(Option::is_some);
+        open.sort_unstable_by_key(|open| open.as_ref().map(|open| open.id));
+        open.into_iter().flatten().try_for_each(|open| {
+            let fate = fate(&open);
+            each(open.end(None, fate))
+        })
     }
 
     /// A record of a block that the trace tells of for the first time.
     fn first_seen(&mut self, address: u64) -> Open {
-        let record = Record {
-            id: self.ids,
-            address,
-            size: None,
-            allocated: None,
-            reallocations: Vec::new(),
-            namings: Vec::new(),
-            freed: None,
-            fate: Fate::Unknown,
-        };
+        let id = self.ids;
         self.ids += 1;
-        Open { record, gaps_before: self.gaps }
+        let (size, allocated, later) = (None, None, None);
+        Open { id, address, size, allocated, later, gaps_before: self.gaps }
     }
 
     fn take(&mut self, address: u64) -> Option<Open> {
