@@ -21,6 +21,8 @@ pub struct Decoder<'a, T: Tables> {
     time: u64,
     events: u32,
     decoded: u32,
+    /// Why the event after those decoded cannot be, until that is told.
+    failure: Option<What>,
     failed: bool,
 }
 
@@ -71,31 +73,41 @@ impl<'a, T: Tables> Decoder<'a, T> {
         let mut model = Model::new(tables, GivenPlacement::new(header.model.placement));
         model.reset();
         let (time, events) = (header.time, header.events);
-        Ok(Self { model, reader, time, events, decoded: 0, failed: false })
+        Ok(Self { model, reader, time, events, decoded: 0, failure: None, failed: false })
     }
 
-    /// Decodes all events that are left and hands them to `sink`; faster than one by one.
+    /// Decodes the next events into `events`, from its first place on: faster than one by one. Returns how
+    /// many; 0 after the chunk's last one.
     ///
     /// # Errors
-    /// At the first event that cannot be decoded; those before it were handed over.
-    pub fn decode_all(mut self, mut sink: impl FnMut(Event)) -> Result<(), ChunkError> {
-        if self.failed {
-            return Ok(());
+    /// At the first event that cannot be decoded; the call before returned those before it.
+    pub fn decode_into(&mut self, events: &mut [Event]) -> Result<usize, ChunkError> {
+        if self.failed || events.is_empty() {
+            return Ok(0);
         }
-        let Self { model, reader, time, events, decoded, .. } = &mut self;
-        let result = match reader {
-            Reader::Rows(reader) => decode_events(model, reader, time, decoded, *events, &mut sink),
-            Reader::Columns(reader) => {
-                decode_events(model, reader, time, decoded, *events, &mut sink)
+        let left = self.events.saturating_sub(self.decoded) as usize;
+        let room = events.len().min(left);
+        let mut decoded = 0;
+        if self.failure.is_none()
+            && let Some(events) = events.get_mut(..room)
+        {
+            let Self { model, reader, time, .. } = self;
+            let decode = match reader {
+                Reader::Rows(reader) => decode_events(model, reader, time, events),
+                Reader::Columns(reader) => decode_events(model, reader, time, events),
+            };
+            (decoded, self.failure) = decode;
+            self.decoded = self.decoded.saturating_add(decoded as u32);
+        }
+        if left == 0 && !self.is_exhausted() {
+            self.failure = Some("the payload goes on after the last event");
+        }
+        match self.failure {
+            Some(what) if decoded == 0 => {
+                self.failed = true;
+                Err(ChunkError::InvalidPayload { what, item: self.decoded })
             }
-        };
-        result.map_err(|what| ChunkError::InvalidPayload { what, item: self.decoded })
-    }
-
-    fn step(&mut self) -> Result<Event, What> {
-        match &mut self.reader {
-            Reader::Rows(reader) => decode(&mut self.model, reader, &mut self.time),
-            Reader::Columns(reader) => decode(&mut self.model, reader, &mut self.time),
+            _ => Ok(decoded),
         }
     }
 
@@ -110,66 +122,52 @@ impl<'a, T: Tables> Decoder<'a, T> {
 impl<T: Tables> Iterator for Decoder<'_, T> {
     type Item = Result<Event, ChunkError>;
 
-    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
+        let mut event = [Event { time: 0, thread: 0, kind: EventKind::Mark { mark: 0 } }];
+        match self.decode_into(&mut event) {
+            Ok(0) => None,
+            Ok(_) => Some(Ok(event[0])),
+            Err(error) => Some(Err(error)),
         }
-        let result = if self.decoded < self.events {
-            self.step()
-        } else if self.is_exhausted() {
-            return None;
-        } else {
-            Err("the payload goes on after the last event")
-        };
-        let item = self.decoded;
-        self.decoded = item.saturating_add(1);
-        Some(result.map_err(|what| {
-            self.failed = true;
-            ChunkError::InvalidPayload { what, item }
-        }))
     }
 }
 
-/// Decodes up to the event of number `events`, then expects the end.
+/// Decodes as many events as there is room for. Returns how many it could, and why not all.
 #[inline(never)]
 fn decode_events<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     time: &mut u64,
-    decoded: &mut u32,
-    events: u32,
-    sink: &mut impl FnMut(Event),
-) -> Result<(), What> {
-    for number in *decoded..events {
-        match decode(model, reader, time) {
-            Ok(event) => sink(event),
-            Err(what) => {
-                *decoded = number;
-                return Err(what);
-            }
+    events: &mut [Event],
+) -> (usize, Option<What>) {
+    let mut decoded = 0;
+    for event in events {
+        if let Err(what) = decode(model, reader, time, event) {
+            return (decoded, Some(what));
         }
+        decoded = decoded.wrapping_add(1);
     }
-    *decoded = events;
-    if reader.is_exhausted() { Ok(()) } else { Err("the payload goes on after the last event") }
+    (decoded, None)
 }
 
 const CUT: What = "a lane ends early or holds what no encoder writes";
 
-/// Reads one event and lets the model learn it.
+/// Reads one event and lets the model learn it. Each field is written where it is to be: read as a whole
+/// right after it was put together, an event would have the processor wait for its parts.
 #[inline(always)]
 fn decode<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     time: &mut u64,
-) -> Result<Event, What> {
+    event: &mut Event,
+) -> Result<(), What> {
     let tag = reader.tag().ok_or(CUT)?;
     if tag >= Tag::REALLOC {
-        return decode_behind(model, reader, time, tag);
+        return decode_behind(model, reader, time, tag, event);
     }
     *time = time.wrapping_add(reader.time().ok_or(CUT)?);
-    let kind = read_common(model, reader, tag)?;
-    Ok(Event { time: *time, thread: model.thread(), kind })
+    (event.time, event.thread) = (*time, model.thread());
+    read_common(model, reader, tag, &mut event.kind)
 }
 
 /// Reads the rest of an event whose first `tag` may stand before others.
@@ -179,18 +177,19 @@ fn decode_behind<T: Tables>(
     reader: &mut impl LaneReader,
     time: &mut u64,
     tag: Tag,
-) -> Result<Event, What> {
+    event: &mut Event,
+) -> Result<(), What> {
     let (before, tag) = read_before(reader, tag)?;
     let step = reader.time().ok_or(CUT)?;
     *time = if before.backwards { time.wrapping_sub(step) } else { time.wrapping_add(step) };
     if before.switched {
         model.switch_thread(read_u32(reader, Lane::Thread)?);
     }
-    let kind = match before.resized {
-        None => read_tagged(model, reader, tag)?,
-        resized => read_alloc(model, reader, tag, resized)?,
-    };
-    Ok(Event { time: *time, thread: model.thread(), kind })
+    (event.time, event.thread) = (*time, model.thread());
+    match before.resized {
+        None => read_tagged(model, reader, tag, &mut event.kind),
+        resized => read_alloc(model, reader, tag, resized, &mut event.kind),
+    }
 }
 
 /// Reads what is behind a tag that no other stands before. For each of the most frequent ones there is
@@ -200,17 +199,18 @@ fn read_common<T: Tables, R: LaneReader>(
     model: &mut Model<T>,
     reader: &mut R,
     tag: Tag,
-) -> Result<EventKind, What> {
+    kind: &mut EventKind,
+) -> Result<(), What> {
     if !R::IS_QUICK {
-        return read_tagged(model, reader, tag);
+        return read_tagged(model, reader, tag, kind);
     }
     macro_rules! read {
         ($($rank:literal)*) => {
             match tag.0 {
                 $(rank if rank == columns::COMMON[$rank] => {
-                    read_tagged(model, reader, const { Tag(columns::COMMON[$rank]) })
+                    read_tagged(model, reader, const { Tag(columns::COMMON[$rank]) }, kind)
                 })*
-                _ => read_tagged(model, reader, tag),
+                _ => read_tagged(model, reader, tag, kind),
             }
         };
     }
@@ -222,13 +222,15 @@ fn read_tagged<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     tag: Tag,
-) -> Result<EventKind, What> {
+    kind: &mut EventKind,
+) -> Result<(), What> {
     if tag < Tag::FREE {
-        read_alloc(model, reader, tag, None)
+        read_alloc(model, reader, tag, None, kind)
     } else if tag < Tag::NAME {
-        read_free(model, reader, tag)
+        read_free(model, reader, tag, kind)
     } else {
-        read_other(model, reader, tag)
+        *kind = read_other(model, reader, tag)?;
+        Ok(())
     }
 }
 
@@ -268,7 +270,8 @@ fn read_alloc<T: Tables>(
     reader: &mut impl LaneReader,
     tag: Tag,
     resized: Option<u8>,
-) -> Result<EventKind, What> {
+    kind: &mut EventKind,
+) -> Result<(), What> {
     let old = match resized {
         Some(which) => Some(read_block(model, reader, which)?),
         None => None,
@@ -298,10 +301,11 @@ fn read_alloc<T: Tables>(
         model.address(place, class, before).ok_or("a place that the model does not have")?;
     model.learn_alloc(old, hit, sized, place, Placed { address, size, class, site });
     let address = address.widen();
-    Ok(match old {
+    *kind = match old {
         Some(old) => EventKind::Realloc { old: old.address.widen(), address, size, site },
         None => EventKind::Alloc { address, size, site },
-    })
+    };
+    Ok(())
 }
 
 #[inline(always)]
@@ -309,7 +313,8 @@ fn read_free<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     tag: Tag,
-) -> Result<EventKind, What> {
+    kind: &mut EventKind,
+) -> Result<(), What> {
     let freed = read_block(model, reader, tag.choice())?;
     let act = if tag < Tag::FREE_AT { Act::Free } else { Act::FreeAt };
     let hit = tag.is_hit_free();
@@ -318,7 +323,8 @@ fn read_free<T: Tables>(
         _ => read_actor(model, reader, act, hit)?,
     };
     model.learn_free(hit, act, site, freed);
-    Ok(EventKind::Free { address: freed.address.widen(), site })
+    *kind = EventKind::Free { address: freed.address.widen(), site };
+    Ok(())
 }
 
 #[cold]

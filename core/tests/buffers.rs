@@ -301,3 +301,43 @@ fn addresses_wider_than_the_tables_are_refused() {
     assert!(Decoder::new(&chunk, TinyTables::new()).is_err());
     assert!(Decoder::new(&chunk, TinyTables::<u64>::empty()).is_ok());
 }
+
+#[test]
+fn events_come_in_pieces_of_any_size_and_then_their_error() {
+    for columns in [false, true] {
+        let events = some_events();
+        let (_, whole) = match columns {
+            true => fill(4096, Columns::new(), &events),
+            false => fill(4096, Rows::new(), &events),
+        };
+        let whole = whole.expect("room for all");
+        let chunk = Chunk::parse(&whole, crc32).expect("a chunk");
+        // Whole, with an event less than it says, and with one more.
+        for more in [0, 1, -1_i32] {
+            let events = chunk.header.events.checked_add_signed(more).expect("some");
+            let header = ChunkHeader { events, ..chunk.header };
+            let chunk = Chunk { header, ..chunk };
+            let decoder = || Decoder::new(&chunk, VecTables::new(SMALL)).expect("events");
+            let one_by_one: Vec<_> = decoder().collect();
+            assert_eq!(one_by_one.iter().filter(|event| event.is_err()).count() == 0, more == 0);
+            for size in 1..=events as usize + 2 {
+                let mut decoder = decoder();
+                let mut piece = vec![Event { time: 9, ..some_events()[0].0 }; size];
+                let mut pieces = Vec::new();
+                assert_eq!(decoder.decode_into(&mut []), Ok(0));
+                let error = loop {
+                    match decoder.decode_into(&mut piece) {
+                        Ok(0) => break None,
+                        Ok(decoded) => {
+                            pieces.extend(piece[..decoded].iter().map(|event| Ok(*event)))
+                        }
+                        Err(error) => break Some(Err(error)),
+                    }
+                };
+                pieces.extend(error);
+                assert_eq!(pieces, one_by_one, "{size} at once");
+                assert_eq!((decoder.decode_into(&mut piece), decoder.next()), (Ok(0), None));
+            }
+        }
+    }
+}

@@ -69,6 +69,19 @@ fn components_add_up_to_the_time_of_all_threads() {
 }
 
 #[test]
+fn the_time_to_find_the_best_configuration_is_one_component() {
+    let (folder, tracker) = (Folder::new(), tracker());
+    let mut config = config(2, 256 << 10);
+    config.auto_optimize = true;
+    let result = IntegratedBinaryExporter::new(config).export(&tracker, folder.path()).unwrap();
+    let metrics = &result.performance_metrics;
+    check(&result, metrics.threads);
+    let times = metrics.component_times;
+    // Candidates are exported again and again, each a sample.
+    assert!(times.optimization_time > times.writing_time, "{times:?}");
+}
+
+#[test]
 fn reading_back_messagepack_is_measured_and_told() {
     let (folder, tracker) = (Folder::new(), tracker());
     let mut config = config(1, 256 << 10);

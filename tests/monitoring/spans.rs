@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use heapwire::{IntegratedBinaryExporter, IntegratedConfig};
+use heapwire::{IntegratedBinaryExporter, IntegratedConfig, LoadBalancingStrategy, ParallelConfig};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
@@ -124,8 +124,15 @@ fn each_stage_of_a_load_has_spans_within_one() {
     let folder = Folder::new();
     let mut exporter = IntegratedBinaryExporter::new(config(2, 4 << 10));
     exporter.export(&tracker(), folder.path()).unwrap();
+    // Where chunks may be stolen, this thread might decode them all.
+    let mut config = config(2, 4 << 10);
+    let mut parallel = ParallelConfig::default();
+    parallel.worker_threads = 2;
+    parallel.load_balancing = LoadBalancingStrategy::RoundRobin;
+    parallel.enable_work_stealing = false;
+    config.parallel = Some(parallel);
     let spans = Collector::of(|| {
-        monitored(config(2, 4 << 10)).load(folder.path()).unwrap();
+        monitored(config).load(folder.path()).unwrap();
     });
     assert_eq!((spans[0].name, spans[0].fields["events"].as_str()), ("parse", "60000"));
     let stages = stages(&spans);

@@ -88,22 +88,17 @@ impl DecodeEvents for Option<HeapTables> {
 const BLOCK: usize = 128;
 
 fn decode_blocks<T: Tables>(
-    decoder: Decoder<'_, T>,
+    mut decoder: Decoder<'_, T>,
     sink: &mut dyn FnMut(&[Event]),
 ) -> Result<(), ChunkError> {
     let kind = EventKind::Mark { mark: 0 };
     let mut block = [Event { time: 0, thread: 0, kind }; BLOCK];
-    let mut len = 0;
-    let decoded = decoder.decode_all(|event| {
-        block[len] = event;
-        len += 1;
-        if len == BLOCK {
-            sink(&block);
-            len = 0;
+    loop {
+        match decoder.decode_into(&mut block)? {
+            0 => return Ok(()),
+            decoded => sink(&block[..decoded]),
         }
-    });
-    sink(&block[..len]);
-    decoded
+    }
 }
 
 /// Some of what is in a chunk.
