@@ -14,7 +14,7 @@ use crate::io::codec::Decompressor;
 use crate::monitoring::{Meter, Stage, Times};
 use crate::plan::Workers;
 use crate::trace::continuity::{Continuity, Follows};
-use crate::trace::decode::{DecodeEvents, EventDecoder};
+use crate::trace::decode::EventDecoder;
 
 /// Chunks of fewer events are decoded sooner than handed over, of more would take too much memory: the
 /// caller decodes them itself.
@@ -195,7 +195,7 @@ impl Work for Ahead {
         let begun = tools.meter.begin(Stage::Decoding);
         *decoded = Some(tools.decompressor.unpack_into(stored, payload).map(|header| {
             let unpacked = unpacked(header?, stored, payload);
-            tools.events.decode_blocks(&unpacked, &mut |block| {
+            tools.events.decode(&unpacked, |block| {
                 if *wants_events {
                     events.extend_from_slice(block);
                 }

@@ -23,7 +23,7 @@ impl EventDecoder {
         Self::default()
     }
 
-    /// Decodes an uncompressed chunk of events and hands them to `sink`.
+    /// Decodes an uncompressed chunk of events and hands them to `sink`, some at a time.
     ///
     /// # Errors
     /// When the chunk holds no events or is compressed, or at the first event that cannot be decoded;
@@ -31,9 +31,9 @@ impl EventDecoder {
     pub fn decode(
         &mut self,
         chunk: &Chunk<'_>,
-        mut sink: impl FnMut(Event),
+        mut sink: impl FnMut(&[Event]),
     ) -> Result<(), ChunkError> {
-        self.decode_blocks(chunk, &mut |events| events.iter().copied().for_each(&mut sink))
+        self.decode_blocks(chunk, &mut sink)
     }
 }
 

@@ -133,7 +133,7 @@ impl<T: Tables> Coder for Chunks<T> {
                 continue;
             }
             let chunk = self.decompressor.unpack(chunk)??;
-            self.decoder.decode(&chunk, |event| out.events.push(event))?;
+            self.decoder.decode(&chunk, |events| out.events.extend_from_slice(events))?;
         }
         Ok(())
     }
