@@ -36,7 +36,7 @@ pub(super) fn parse(
     let mut turn = (0..threads).cycle();
     let mut spare = Spare::default();
     let end = loop {
-        if ordered.under_way() >= most_under_way(threads) {
+        if ordered.under_way() >= most_parts(threads) {
             spare.keep(take(&ordered, &mut tools, visitor)?);
             continue;
         }
@@ -66,9 +66,10 @@ pub(super) fn parse(
     Ok((reader.completeness().clone(), [own, others]))
 }
 
-/// How many parts are under way at most with so many threads: a chunk or two of the caller's own, which it
-/// decodes when their turn has come and hands out as it does, and two for each of the others.
-const fn most_under_way(threads: usize) -> usize {
+/// How many parts are under way at most with so many threads: each has one and the next one, of which the
+/// caller decodes its own when their turn has come and hands out the events as it does; and one more, so
+/// that nobody has to take another's while the caller reads on.
+const fn most_parts(threads: usize) -> usize {
     2 * threads + 1
 }
 

@@ -80,8 +80,8 @@ pub fn parse(input: impl Read, visitor: &mut impl CaptureVisitor) -> Result<Comp
 }
 
 /// Does what [`parse`] does on these threads, of which the caller's is one and calls `visitor`: the
-/// others decode what comes next. Each has up to 6 MB of events under way and as much that waits, if
-/// `visitor` wants them.
+/// others decode what comes next. If `visitor` wants the events, those of up to two chunks for each thread
+/// wait for their turn, mostly of one for each of the others: up to 6 MB a chunk.
 ///
 /// # Errors
 /// As [`parse`]; or when the operating system refuses threads.
