@@ -71,8 +71,8 @@ const ZSTD_DECOMPRESSION: usize = 160 << 10;
 /// The table of LZ4, for as long as it compresses.
 const LZ4_TABLE: usize = 16 << 10;
 
-/// Buffers of a compressor: its scratch, the lanes, the payload they become, each while it grows.
-const BUFFERS: usize = 6;
+/// Buffers of a compressor: what the parts became, and the payload they become, each while it grows.
+const BUFFERS: usize = 4;
 
 /// The most bytes that compressing chunks of up to `chunk` bytes takes, what was made of the last one
 /// included. Whatever costs less takes no more.

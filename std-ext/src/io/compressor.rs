@@ -35,9 +35,7 @@ pub struct Compressor {
     zstd: zstd::bulk::Compressor<'static>,
     #[cfg(feature = "zstd")]
     zstd_level: i32,
-    /// What a lane became.
-    scratch: Vec<u8>,
-    /// What all lanes became.
+    /// What the parts of a payload became, one behind the other.
     stored: Vec<u8>,
 }
 
@@ -62,7 +60,6 @@ impl Compressor {
             zstd: new_zstd(zstd_level(compression))?,
             #[cfg(feature = "zstd")]
             zstd_level: zstd_level(compression),
-            scratch: Vec::new(),
             stored: Vec::new(),
         })
     }
@@ -87,19 +84,21 @@ impl Compressor {
         let candidates = std::mem::take(&mut self.candidates);
         let choice = choose(self.aim, &candidates, parts, |compression, sample| {
             self.set(compression)?;
-            Ok(self.compress(sample)?.map_or(sample.len(), |()| self.scratch.len()))
+            self.stored.clear();
+            Ok(self.compress(sample)?.unwrap_or(sample.len()))
         });
         self.candidates = candidates;
         let choice = choice?;
         self.set(choice.compression)?;
         let codec = choice.compression.codec();
+        self.stored.clear();
         let packed = match (codec, lanes) {
             (Codec::None, _) => None,
             (_, Some(lanes)) => Some(self.pack_lanes(&lanes)?),
-            (_, None) => self.compress(payload)?.map(|()| {
-                let mut packed = Vec::with_capacity(self.scratch.len() + 4);
+            (_, None) => self.compress(payload)?.map(|len| {
+                let mut packed = Vec::with_capacity(len + 4);
                 put(&mut packed, payload.len() as u64);
-                packed.extend_from_slice(&self.scratch);
+                packed.extend_from_slice(&self.stored);
                 packed
             }),
         };
@@ -136,49 +135,57 @@ impl Compressor {
 
     fn pack_lanes(&mut self, lanes: &[&[u8]; COLUMN_COUNT]) -> Result<Vec<u8>> {
         let mut table = Vec::with_capacity(COLUMN_COUNT * 6);
-        self.stored.clear();
-        self.stored.reserve_exact(lanes.iter().map(|lane| lane.len()).sum());
         for lane in lanes {
-            let smaller = self.compress(lane)?.is_some();
-            let bytes = if smaller { &self.scratch } else { *lane };
+            let len = self.compress(lane)?;
+            if len.is_none() {
+                self.stored.extend_from_slice(lane);
+            }
             put(&mut table, lane.len() as u64);
-            put(&mut table, bytes.len() as u64);
-            self.stored.extend_from_slice(bytes);
+            put(&mut table, len.unwrap_or(lane.len()) as u64);
         }
         table.reserve_exact(self.stored.len());
         table.extend_from_slice(&self.stored);
         Ok(table)
     }
 
-    /// Compresses into `scratch`; `None` when the result is not smaller.
-    fn compress(&mut self, bytes: &[u8]) -> Result<Option<()>> {
-        self.scratch.clear();
+    /// Compresses to the end of `stored`; returns how many bytes it took, or `None`, and nothing is added,
+    /// when they are not fewer.
+    fn compress(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        match self.compression {
+        let before = self.stored.len();
+        let written = match self.compression {
             Compression::None => return Ok(None),
             #[cfg(feature = "lz4")]
             Compression::Lz4 => {
                 let most = lz4_flex::block::get_maximum_output_size(bytes.len());
-                self.scratch.reserve_exact(most);
-                self.scratch.resize(most, 0);
-                let written = lz4_flex::block::compress_into(bytes, &mut self.scratch)
-                    .map_err(|error| codec_error("compress", "LZ4", error))?;
-                self.scratch.truncate(written);
+                lz4_flex::block::compress_into(bytes, longer_by(&mut self.stored, most))
+                    .map_err(|error| codec_error("compress", "LZ4", error))?
             }
             #[cfg(feature = "zstd")]
             Compression::Zstd { .. } => {
-                self.scratch.reserve_exact(zstd::zstd_safe::compress_bound(bytes.len()));
+                let most = zstd::zstd_safe::compress_bound(bytes.len());
                 self.zstd
-                    .compress_to_buffer(bytes, &mut self.scratch)
-                    .map_err(|error| codec_error("compress", "Zstd", error))?;
+                    .compress_to_buffer(bytes, longer_by(&mut self.stored, most))
+                    .map_err(|error| codec_error("compress", "Zstd", error))?
             }
             #[allow(unreachable_patterns, reason = "reached when a codec is not compiled in")]
-            missing => available(missing.codec())?,
-        }
-        Ok((self.scratch.len() < bytes.len()).then_some(()))
+            missing => return available(missing.codec()).map(|()| None),
+        };
+        let len = (written < bytes.len()).then_some(written);
+        self.stored.truncate(before + len.unwrap_or(0));
+        Ok(len)
     }
+}
+
+/// Makes a buffer so many bytes longer; returns these.
+#[cfg(any(feature = "zstd", feature = "lz4"))]
+fn longer_by(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
+    let before = buffer.len();
+    buffer.reserve_exact(bytes);
+    buffer.resize(before + bytes, 0);
+    buffer.get_mut(before..).unwrap_or_default()
 }
 
 #[cfg(feature = "zstd")]
