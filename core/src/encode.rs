@@ -132,31 +132,30 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
             _ => self.model.place(address, class),
         };
         let old = old.map(|old| self.model.refer(old));
-        let staged = &mut L::Staged::default();
-        self.start(storage, staged, moment, switched);
+        self.start(storage, moment, switched);
         let which = old.map(|old| self.model.which(old));
         if let Some(which) = which {
-            self.lanes.tag(storage, staged, Tag::of_block(Tag::REALLOC, which.number()));
+            self.lanes.tag(storage, Tag::of_block(Tag::REALLOC, which.number()));
         }
-        self.lanes.tag(storage, staged, Tag::alloc(hit, sized, place.number()));
-        self.stamp(storage, staged, moment, switched);
+        self.lanes.tag(storage, Tag::alloc(hit, sized, place.number()));
+        self.stamp(storage, moment, switched);
         if let Some(which) = which {
-            self.which(storage, staged, which);
+            self.which(storage, which);
         }
         if !hit {
-            self.site(storage, staged, site);
+            self.site(storage, site);
         }
         if !sized {
-            self.lanes.value(storage, staged, Lane::Size, size);
+            self.lanes.value(storage, Lane::Size, size);
         }
         match place {
-            Place::Deep(depth) => self.lanes.value(storage, staged, Lane::Depth, depth),
+            Place::Deep(depth) => self.lanes.value(storage, Lane::Depth, depth),
             Place::Far(code) | Place::Absolute(code) => {
-                self.lanes.value(storage, staged, Lane::Address, code);
+                self.lanes.value(storage, Lane::Address, code);
             }
             Place::Top | Place::Bump | Place::Same => {}
         }
-        let fits = self.lanes.complete(storage, staged);
+        let fits = self.lanes.complete();
         if fits {
             let block = Placed { address, size, class, site };
             self.model.learn_alloc(old, hit, sized, place, block);
@@ -181,15 +180,14 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         let hit = self.model.foretold(act) == Some(site);
         let freed = self.model.refer(self.cut(address));
         let which = self.model.which(freed);
-        let staged = &mut L::Staged::default();
-        self.start(storage, staged, moment, switched);
-        self.lanes.tag(storage, staged, Tag::free(kind, hit, which.number()));
-        self.stamp(storage, staged, moment, switched);
-        self.which(storage, staged, which);
+        self.start(storage, moment, switched);
+        self.lanes.tag(storage, Tag::free(kind, hit, which.number()));
+        self.stamp(storage, moment, switched);
+        self.which(storage, which);
         if !hit && site != NO_SITE {
-            self.site(storage, staged, site);
+            self.site(storage, site);
         }
-        let fits = self.lanes.complete(storage, staged);
+        let fits = self.lanes.complete();
         if fits {
             self.model.learn_free(hit, act, site, freed);
         }
@@ -228,18 +226,17 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
                 return false;
             }
         };
-        let staged = &mut L::Staged::default();
-        self.start(storage, staged, moment, switched);
-        self.lanes.tag(storage, staged, tag);
-        self.stamp(storage, staged, moment, switched);
+        self.start(storage, moment, switched);
+        self.lanes.tag(storage, tag);
+        self.stamp(storage, moment, switched);
         if let Some(which) = named {
-            self.which(storage, staged, which);
+            self.which(storage, which);
         }
-        self.lanes.value(storage, staged, first.0, first.1);
+        self.lanes.value(storage, first.0, first.1);
         if let Some((lane, value)) = second {
-            self.lanes.value(storage, staged, lane, value);
+            self.lanes.value(storage, lane, value);
         }
-        self.lanes.complete(storage, staged)
+        self.lanes.complete()
     }
 
     /// Turns the model to the event's thread; says whether it was another.
@@ -254,48 +251,36 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
 
     /// The tags that stand before an event's own.
     #[inline(always)]
-    fn start(
-        &mut self,
-        storage: &mut [u8],
-        staged: &mut L::Staged,
-        moment: Moment,
-        switched: bool,
-    ) {
+    fn start(&mut self, storage: &mut [u8], moment: Moment, switched: bool) {
         if switched {
-            self.lanes.tag(storage, staged, Tag::SWITCH);
+            self.lanes.tag(storage, Tag::SWITCH);
         }
         if moment.back {
-            self.lanes.tag(storage, staged, Tag::BACK);
+            self.lanes.tag(storage, Tag::BACK);
         }
     }
 
     /// What stands behind the tags: the time step, and the thread if it changes.
     #[inline(always)]
-    fn stamp(
-        &mut self,
-        storage: &mut [u8],
-        staged: &mut L::Staged,
-        moment: Moment,
-        switched: bool,
-    ) {
-        self.lanes.time(storage, staged, moment.step);
+    fn stamp(&mut self, storage: &mut [u8], moment: Moment, switched: bool) {
+        self.lanes.time(storage, moment.step);
         if let Some(thread) = moment.thread.filter(|_| switched) {
-            self.lanes.value(storage, staged, Lane::Thread, u64::from(thread));
+            self.lanes.value(storage, Lane::Thread, u64::from(thread));
         }
     }
 
     #[inline]
-    fn site(&mut self, storage: &mut [u8], staged: &mut L::Staged, site: u32) {
+    fn site(&mut self, storage: &mut [u8], site: u32) {
         let code = self.model.site_code(site);
-        self.lanes.value(storage, staged, Lane::Site, code);
+        self.lanes.value(storage, Lane::Site, code);
     }
 
     #[inline]
-    fn which(&mut self, storage: &mut [u8], staged: &mut L::Staged, which: Which) {
+    fn which(&mut self, storage: &mut [u8], which: Which) {
         match which {
-            Which::Ago(ago) => self.lanes.value(storage, staged, Lane::Ago, ago),
+            Which::Ago(ago) => self.lanes.value(storage, Lane::Ago, ago),
             Which::Far(code) | Which::Absolute(code) => {
-                self.lanes.value(storage, staged, Lane::Address, code);
+                self.lanes.value(storage, Lane::Address, code);
             }
             Which::Step | Which::Distance | Which::Next => {}
         }

@@ -35,16 +35,11 @@ impl Lane {
 
 /// A layout, as the encoder sees it. Implemented by [`Rows`] and [`Columns`].
 ///
-/// An event is written tags first, then its time step, then its values. A layout may stage them first
-/// and write them when the event is complete. Writers check all room by themselves: what has none is
-/// not written, and [`complete`](Self::complete) says so.
+/// An event is written tags first, then its time step, then its values. Writers check all room by
+/// themselves: what has none is not written, and [`complete`](Self::complete) says so.
 pub trait Lanes: Clone {
     /// Its name in a chunk's header.
     const LAYOUT: Layout;
-
-    /// What is staged of an event.
-    #[doc(hidden)]
-    type Staged: Default;
 
     /// Begins a payload in `start..end` of the storage.
     fn begin(&mut self, start: usize, end: usize);
@@ -55,17 +50,17 @@ pub trait Lanes: Clone {
     fn is_roomy(&mut self, storage: &mut [u8]) -> bool;
 
     #[doc(hidden)]
-    fn tag(&mut self, storage: &mut [u8], staged: &mut Self::Staged, tag: Tag);
+    fn tag(&mut self, storage: &mut [u8], tag: Tag);
 
     #[doc(hidden)]
-    fn time(&mut self, storage: &mut [u8], staged: &mut Self::Staged, step: u64);
+    fn time(&mut self, storage: &mut [u8], step: u64);
 
     #[doc(hidden)]
-    fn value(&mut self, storage: &mut [u8], staged: &mut Self::Staged, lane: Lane, value: u64);
+    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64);
 
-    /// Writes what is staged. Whether all of the event had room.
+    /// Whether all of the event had room.
     #[doc(hidden)]
-    fn complete(&mut self, storage: &mut [u8], staged: &Self::Staged) -> bool;
+    fn complete(&self) -> bool;
 
     /// Goes back to the copy made `before` an event that did not fit. Whether it will fit now, since
     /// room was made for it.

@@ -125,43 +125,10 @@ const KIND: u8 = Tag::FREE.0 ^ Tag::FREE_AT.0;
 /// and address that do, of 64 bits each.
 const LONGEST_EVENT: usize = (4 * 2 * TAG_BITS + 6 * (ESCAPE + 6 + 63)).div_ceil(8) as usize;
 
-/// An event before it is written, so that one loop writes all its numbers.
-#[doc(hidden)]
-#[derive(Debug, Default)]
-pub struct Staged {
-    /// The code of its last tag as in `CODES`, or 0.
-    tag: u32,
-    /// How many numbers are staged.
-    count: usize,
-}
-
-/// As many as an event has: time, thread, site, size, block and address.
-const NUMBERS: usize = 6;
-
 /// Writes rows.
 #[derive(Clone, Debug)]
 pub struct Rows {
     written: Written,
-    /// Those of the event that is being written.
-    numbers: Numbers,
-}
-
-/// A copy has none: they are of no use after an event.
-#[derive(Debug)]
-struct Numbers {
-    values: [u32; NUMBERS],
-    lanes: [u8; NUMBERS],
-}
-
-impl Numbers {
-    const NONE: Self = Self { values: [0; NUMBERS], lanes: [0; NUMBERS] };
-}
-
-impl Clone for Numbers {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        Self::NONE
-    }
 }
 
 /// Where rows stand.
@@ -188,61 +155,34 @@ impl Rows {
         let means = Means([0; MEANS]);
         let frees = Frees(0);
         let written = Written { means, at: 0, roomy_until: 0, end: 0, bits: 0, free: 0, frees };
-        Self { written, numbers: Numbers::NONE }
-    }
-
-    #[inline(always)]
-    fn stage(&mut self, storage: &mut [u8], staged: &mut Staged, lane: usize, value: u64) {
-        // On a microcontroller it is known at compile time that most values have 32 bits.
-        match u32::try_from(value) {
-            Ok(value) => {
-                let Numbers { values, lanes } = &mut self.numbers;
-                let at = staged.count;
-                if let (Some(number), Some(its)) = (values.get_mut(at), lanes.get_mut(at)) {
-                    (*number, *its) = (value, lane as u8);
-                }
-                staged.count += 1;
-            }
-            Err(_) => {
-                self.write_wide(storage, staged, lane, value);
-                *staged = Staged::default();
-            }
-        }
-    }
-
-    /// Writes what is staged, and a number of more than 32 bits.
-    #[cold]
-    #[inline(never)]
-    fn write_wide(&mut self, storage: &mut [u8], staged: &Staged, lane: usize, value: u64) {
-        self.write(storage, staged);
-        self.written.escape(storage, lane, value);
-    }
-
-    #[inline(never)]
-    fn write(&mut self, storage: &mut [u8], staged: &Staged) {
-        let Self { written, numbers } = self;
-        if staged.tag > 0 {
-            written.put_tag(storage, staged.tag);
-        }
-        let staged = numbers.values.iter().zip(&numbers.lanes).take(staged.count);
-        for (&value, &lane) in staged {
-            let lane = usize::from(lane) & (MEANS - 1);
-            let Some(mean) = written.means.0.get_mut(lane) else { return };
-            let k = parameter(*mean);
-            let high = value >> k;
-            if high >= ESCAPE {
-                written.escape(storage, lane, value.into());
-                continue;
-            }
-            learn(mean, value);
-            // The one that ends the zeros, and the low bits.
-            let code = value.wrapping_sub(high.wrapping_sub(1) << k);
-            written.put(storage, code, high + 1 + k);
-        }
+        Self { written }
     }
 }
 
 impl Written {
+    #[inline(always)]
+    fn number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
+        // On a microcontroller it is known at compile time that most values have 32 bits.
+        match u32::try_from(value) {
+            Ok(value) => self.short_number(storage, lane, value),
+            Err(_) => self.escape(storage, lane, value),
+        }
+    }
+
+    #[inline(never)]
+    fn short_number(&mut self, storage: &mut [u8], lane: usize, value: u32) {
+        let Some(mean) = self.means.0.get_mut(lane) else { return };
+        let k = parameter(*mean);
+        let high = value >> k;
+        if high >= ESCAPE {
+            return self.escape(storage, lane, value.into());
+        }
+        learn(mean, value);
+        // The one that ends the zeros, and the low bits.
+        let code = value.wrapping_sub(high.wrapping_sub(1) << k);
+        self.put(storage, code, high + 1 + k);
+    }
+
     /// Appends the `count` low bits of `code`, 1 to 32; none above may be set.
     #[inline(always)]
     fn put(&mut self, storage: &mut [u8], code: u32, count: u32) {
@@ -282,16 +222,10 @@ impl Written {
     }
 
     /// Writes a tag by its code as in `CODES`.
-    #[inline(always)]
+    #[inline(never)]
     fn put_tag(&mut self, storage: &mut [u8], code: u32) {
         let count = 31 - code.leading_zeros();
         self.put(storage, code ^ 1 << count, count);
-    }
-
-    #[cold]
-    fn put_prefix(&mut self, storage: &mut [u8], code: u32) {
-        let count = 31 - code.leading_zeros();
-        self.put_rarely(storage, code ^ 1 << count, count);
     }
 
     #[inline(never)]
@@ -339,7 +273,6 @@ impl Default for Rows {
 
 impl Lanes for Rows {
     const LAYOUT: Layout = Layout::Rows;
-    type Staged = Staged;
 
     fn begin(&mut self, start: usize, end: usize) {
         let means = Means(FIRST_MEANS);
@@ -354,30 +287,25 @@ impl Lanes for Rows {
     }
 
     #[inline(always)]
-    fn tag(&mut self, storage: &mut [u8], staged: &mut Staged, tag: Tag) {
-        if staged.tag > 0 {
-            // What is staged was a prefix.
-            self.written.put_prefix(storage, staged.tag);
-        }
+    fn tag(&mut self, storage: &mut [u8], tag: Tag) {
         let Tag(number) = if tag.is_free() { self.written.frees.same_or_other(tag) } else { tag };
         let common = CODES.get(usize::from(number)).map_or(0, |code| u32::from(*code));
         let uncommon = (1 << TAG_BITS | u32::from(UNCOMMON)) << TAG_BITS | u32::from(number);
-        staged.tag = if common == 0 { uncommon } else { common };
+        self.written.put_tag(storage, if common == 0 { uncommon } else { common });
     }
 
     #[inline(always)]
-    fn time(&mut self, storage: &mut [u8], staged: &mut Staged, step: u64) {
-        self.stage(storage, staged, TIME, step);
+    fn time(&mut self, storage: &mut [u8], step: u64) {
+        self.written.number(storage, TIME, step);
     }
 
     #[inline(always)]
-    fn value(&mut self, storage: &mut [u8], staged: &mut Staged, lane: Lane, value: u64) {
-        self.stage(storage, staged, lane as usize, value);
+    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
+        self.written.number(storage, lane as usize, value);
     }
 
     #[inline(always)]
-    fn complete(&mut self, storage: &mut [u8], staged: &Staged) -> bool {
-        self.write(storage, staged);
+    fn complete(&self) -> bool {
         // No more than 4 bytes are pending.
         self.written.at.wrapping_add(4) <= self.written.end || self.written.is_within()
     }

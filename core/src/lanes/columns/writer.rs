@@ -205,7 +205,6 @@ impl Default for Columns {
 
 impl Lanes for Columns {
     const LAYOUT: Layout = Layout::Columns;
-    type Staged = ();
 
     fn begin(&mut self, start: usize, end: usize) {
         let first = start.saturating_add(TABLE_ROOM);
@@ -226,7 +225,7 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn tag(&mut self, storage: &mut [u8], _: &mut (), Tag(tag): Tag) {
+    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag) {
         let nibble = NIBBLES[usize::from(tag)];
         if nibble == UNCOMMON {
             self.push_nibble(storage, TAGS, ESCAPE);
@@ -237,7 +236,7 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn time(&mut self, storage: &mut [u8], _: &mut (), step: u64) {
+    fn time(&mut self, storage: &mut [u8], step: u64) {
         if step < u64::from(ESCAPE) {
             self.push_nibble(storage, TIMES, step as u8);
         } else {
@@ -247,12 +246,12 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn value(&mut self, storage: &mut [u8], _: &mut (), lane: Lane, value: u64) {
+    fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
         self.push_varint(storage, FIRST_VALUES + lane as usize, value);
     }
 
     #[inline(always)]
-    fn complete(&mut self, _: &mut [u8], (): &()) -> bool {
+    fn complete(&self) -> bool {
         !self.overflown
     }
 
