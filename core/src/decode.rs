@@ -151,6 +151,7 @@ fn decode_events<T: Tables>(
 }
 
 const CUT: What = "a lane ends early or holds what no encoder writes";
+const NO_PLACE: What = "a place that the model does not have";
 
 /// Reads one event and lets the model learn it. Each field is written where it is to be: read as a whole
 /// right after it was put together, an event would have the processor wait for its parts.
@@ -290,7 +291,10 @@ fn read_alloc<T: Tables>(
     let place = match tag.choice() {
         0 => Place::Top,
         1 => Place::Bump,
-        2 => Place::Deep(reader.value(Lane::Depth).ok_or(CUT)?),
+        2 => {
+            let depth = reader.value(Lane::Depth).ok_or(CUT)?;
+            Place::Deep(usize::try_from(depth).map_err(|_| NO_PLACE)?)
+        }
         3 => Place::Far(reader.value(Lane::Address).ok_or(CUT)?),
         4 => Place::Absolute(reader.value(Lane::Address).ok_or(CUT)?),
         5 if old.is_some() => Place::Same,
@@ -298,8 +302,8 @@ fn read_alloc<T: Tables>(
     };
     let before = old.map_or(T::Word::ZERO, |old| old.address);
     let address =
-        model.address(place, class, before).ok_or("a place that the model does not have")?;
-    model.learn_alloc(old, hit, sized, place, Placed { address, size, class, site });
+        model.address(place, class, before).ok_or(NO_PLACE)?;
+    model.learn_alloc(old, hit, sized, &place, Placed { address, size, class, site });
     let address = address.widen();
     *kind = match old {
         Some(old) => EventKind::Realloc { old: old.address.widen(), address, size, site },

@@ -81,7 +81,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
     pub(crate) fn attempt(
         &mut self,
         storage: &mut [u8],
-        write: impl Fn(&mut Self, &mut [u8]) -> bool,
+        mut write: impl FnMut(&mut Self, &mut [u8]) -> bool,
     ) -> bool {
         loop {
             let before = (!self.lanes.is_roomy(storage)).then(|| self.lanes.clone());
@@ -149,16 +149,16 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
             self.lanes.value(storage, Lane::Size, size);
         }
         match place {
-            Place::Deep(depth) => self.lanes.value(storage, Lane::Depth, depth),
+            Place::Deep(depth) => self.lanes.value(storage, Lane::Depth, depth as u64),
             Place::Far(code) | Place::Absolute(code) => {
-                self.lanes.value(storage, Lane::Address, code);
+                self.lanes.value(storage, Lane::Address, code.widen());
             }
             Place::Top | Place::Bump | Place::Same => {}
         }
         let fits = self.lanes.complete();
         if fits {
             let block = Placed { address, size, class, site };
-            self.model.learn_alloc(old, hit, sized, place, block);
+            self.model.learn_alloc(old, hit, sized, &place, block);
         }
         fits
     }
@@ -276,11 +276,11 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
     }
 
     #[inline]
-    fn which(&mut self, storage: &mut [u8], which: Which) {
+    fn which(&mut self, storage: &mut [u8], which: Which<T::Word>) {
         match which {
-            Which::Ago(ago) => self.lanes.value(storage, Lane::Ago, ago),
+            Which::Ago(ago) => self.lanes.value(storage, Lane::Ago, ago.widen()),
             Which::Far(code) | Which::Absolute(code) => {
-                self.lanes.value(storage, Lane::Address, code);
+                self.lanes.value(storage, Lane::Address, code.widen());
             }
             Which::Step | Which::Distance | Which::Next => {}
         }

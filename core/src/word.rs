@@ -21,7 +21,7 @@ mod sealed {
 
 /// An address in a model's tables: `u32` or `u64`. A model of `u32` is for address spaces of up to 32
 /// bits only: nothing is coded with a [`Placement`](crate::Placement) that has more.
-pub trait Word: sealed::Sealed + Copy + Debug + Default + Eq {
+pub trait Word: sealed::Sealed + Copy + Debug + Default + Eq + From<u32> {
     /// Its width.
     const BITS: u8;
     #[doc(hidden)]

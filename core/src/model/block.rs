@@ -6,9 +6,9 @@ use crate::shape::Placing;
 use crate::tables::{Block, Slices, Tables};
 use crate::word::Word;
 
-/// Which block an event refers to, as the model sees it.
+/// Which block an event refers to, as the model sees it; numbers are as wide as `N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum Which<N> {
     /// As many allocations from the last freed one as the last time in this context.
     Step,
     /// As many allocations ago as the last time in this context.
@@ -16,17 +16,17 @@ pub(crate) enum Which {
     /// The one allocated after the last freed one.
     Next,
     /// So many allocations ago, from 0.
-    Ago(u64),
+    Ago(N),
     /// Not among those remembered: a distance in granules, in code: see [`Model::far`].
-    Far(u64),
+    Far(N),
     /// Not among those remembered: the address itself.
-    Absolute(u64),
+    Absolute(N),
 }
 
-impl Which {
+impl<N> Which<N> {
     /// Its number in a tag.
     #[inline]
-    pub(crate) const fn number(self) -> u8 {
+    pub(crate) const fn number(&self) -> u8 {
         match self {
             Self::Step => 0,
             Self::Distance => 1,
@@ -102,10 +102,10 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     /// How the model would say that an event refers to this block.
     #[inline(always)]
-    pub(crate) fn which(&mut self, referred: Referred<T::Word>) -> Which {
+    pub(crate) fn which(&mut self, referred: Referred<T::Word>) -> Which<T::Word> {
         let Some(Known { number, .. }) = referred.known else {
             let address = referred.address;
-            return self.far(address).map_or(Which::Absolute(address.widen()), Which::Far);
+            return self.far(address).map_or(Which::Absolute(address), Which::Far);
         };
         let step = number.wrapping_sub(self.last_freed);
         let ago = self.allocations.wrapping_sub(number);
@@ -118,12 +118,12 @@ impl<T: Tables, P: Placing> Model<T, P> {
                 return Which::Next;
             }
         }
-        Which::Ago(u64::from(ago.wrapping_sub(1)))
+        Which::Ago(ago.wrapping_sub(1).into())
     }
 
     /// The inverse of [`which`](Self::which); `None` when the block is not live and remembered.
     #[inline(always)]
-    pub(crate) fn referred(&mut self, which: Which) -> Option<Referred<T::Word>> {
+    pub(crate) fn referred(&mut self, which: Which<u64>) -> Option<Referred<T::Word>> {
         let number = match which {
             Which::Step => self.last_freed.wrapping_add(self.context()?.step),
             Which::Distance => self.allocations.wrapping_sub(self.context()?.distance),
@@ -138,7 +138,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
     }
 
     #[inline(never)]
-    fn unknown(&mut self, which: Which) -> Option<Referred<T::Word>> {
+    fn unknown(&mut self, which: Which<u64>) -> Option<Referred<T::Word>> {
         let address = match which {
             Which::Far(code) => self.near(code),
             Which::Absolute(address) if address & !self.address_mask() == 0 => {

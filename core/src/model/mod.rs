@@ -127,12 +127,12 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// A block was allocated, or resized if it was an `old` one; `hit`: the context foretold that,
     /// `sized`: its size was foretold too.
     #[inline(always)]
-    pub(crate) fn learn_alloc(
+    pub(crate) fn learn_alloc<N>(
         &mut self,
         old: Option<Referred<T::Word>>,
         hit: bool,
         sized: bool,
-        place: Place,
+        place: &Place<N>,
         block: Placed<T::Word>,
     ) {
         let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
@@ -140,7 +140,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         self.learn_act(hit, act, site);
         self.learn_place(place, block.address, block.class);
         if let Some(old) = old {
-            self.learn_freed(old, place != Place::Same);
+            self.learn_freed(old, !matches!(place, Place::Same));
         }
         self.learn_block(block, sized);
         self.remember(act, site);

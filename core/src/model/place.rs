@@ -6,27 +6,27 @@ use crate::tables::{FreeList, Tables};
 use crate::varint::unzigzag;
 use crate::word::Word;
 
-/// Where an allocated block lies, as the model sees it.
+/// Where an allocated block lies, as the model sees it; numbers are as wide as `N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Place<N> {
     /// In the block that its size class's list hands out next, or the latest hole.
     Top,
     /// Right after the thread's last fresh block.
     Bump,
     /// Deeper in the list, or an older hole: how deep, from 1.
-    Deep(u64),
+    Deep(usize),
     /// A distance in granules, in code: see [`Model::far`].
-    Far(u64),
+    Far(N),
     /// Anywhere: the address itself.
-    Absolute(u64),
+    Absolute(N),
     /// Where it was (reallocations only).
     Same,
 }
 
-impl Place {
+impl<N> Place<N> {
     /// Its number in a tag.
     #[inline]
-    pub(crate) const fn number(self) -> u8 {
+    pub(crate) const fn number(&self) -> u8 {
         match self {
             Self::Top => 0,
             Self::Bump => 1,
@@ -81,7 +81,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     /// How the model would say that a block of this class was allocated at `address`.
     #[inline(always)]
-    pub(crate) fn place(&mut self, address: T::Word, class: u32) -> Place {
+    pub(crate) fn place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
         let top = match self.list(class) {
             Some(list) => list.get(0),
             None => self.hole(0).map(|hole| *hole),
@@ -95,14 +95,14 @@ impl<T: Tables, P: Placing> Model<T, P> {
         }
     }
 
-    fn deep_place(&mut self, address: T::Word, class: u32) -> Place {
+    fn deep_place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
         let depth = match self.list(class) {
             Some(list) => list.depth(address),
             None => self.hole_age(address),
         };
         match depth {
-            Some(depth) => Place::Deep(depth as u64),
-            None => self.far(address).map_or(Place::Absolute(address.widen()), Place::Far),
+            Some(depth) => Place::Deep(depth),
+            None => self.far(address).map_or(Place::Absolute(address), Place::Far),
         }
     }
 
@@ -117,10 +117,10 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// The inverse of [`place`](Self::place); `None` for a place that the model does not have.
     /// `old` is the block of a reallocation.
     #[inline(always)]
-    pub(crate) fn address(&mut self, place: Place, class: u32, old: T::Word) -> Option<T::Word> {
-        if place == Place::Top {
+    pub(crate) fn address(&mut self, place: Place<u64>, class: u32, old: T::Word) -> Option<T::Word> {
+        if matches!(place, Place::Top) {
             self.listed(0, class)
-        } else if place == Place::Bump {
+        } else if matches!(place, Place::Bump) {
             Some(self.bump())
         } else {
             self.deep_address(place, class, old)
@@ -128,9 +128,9 @@ impl<T: Tables, P: Placing> Model<T, P> {
     }
 
     #[inline(never)]
-    fn deep_address(&mut self, place: Place, class: u32, old: T::Word) -> Option<T::Word> {
+    fn deep_address(&mut self, place: Place<u64>, class: u32, old: T::Word) -> Option<T::Word> {
         match place {
-            Place::Deep(depth) => self.listed(usize::try_from(depth).ok()?, class),
+            Place::Deep(depth) => self.listed(depth, class),
             Place::Far(code) => Some(self.near(code)),
             Place::Absolute(address) => {
                 (address & !self.address_mask() == 0).then_some(T::Word::cut(address))
@@ -152,9 +152,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// freed block; the lowest bit of the code says from which. `None` when it is no whole number
     /// of granules away, or the code would not fit.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub(crate) fn far(&mut self, address: T::Word) -> Option<u64> {
-        let code = address.far(self.bump(), self.last_freed_address, self.placement());
-        code.map(Word::widen)
+    pub(crate) fn far(&mut self, address: T::Word) -> Option<T::Word> {
+        address.far(self.bump(), self.last_freed_address, self.placement())
     }
 
     /// The inverse of [`far`](Self::far).
@@ -173,13 +172,14 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     /// The allocation at `address` was where `place` says: the lists and holes learn it.
     #[inline(always)]
-    pub(super) fn learn_place(&mut self, place: Place, address: T::Word, class: u32) {
-        if place == Place::Top {
-            self.learn_listed(0, address, class);
-        } else if let Place::Deep(depth) = place {
-            self.learn_listed(depth as usize, address, class);
-        } else if place != Place::Same {
-            self.learn_elsewhere(address, class);
+    pub(super) fn learn_place<N>(&mut self, place: &Place<N>, address: T::Word, class: u32) {
+        match *place {
+            Place::Top => self.learn_listed(0, address, class),
+            Place::Deep(depth) => self.learn_listed(depth, address, class),
+            Place::Bump | Place::Far(_) | Place::Absolute(_) => {
+                self.learn_elsewhere(address, class);
+            }
+            Place::Same => {}
         }
     }
 

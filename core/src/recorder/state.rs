@@ -76,6 +76,14 @@ impl Counts {
     };
 
     #[inline(always)]
+    fn count_if(&mut self, fits: bool, what: What<'_>) -> bool {
+        if fits {
+            self.count(what);
+        }
+        fits
+    }
+
+    #[inline(always)]
     fn count(&mut self, what: What<'_>) {
         match what {
             What::Allocated { old, size, .. } => {
@@ -236,23 +244,29 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else {
             return Recorded::NoRoom;
         };
+        let counts = &mut self.counts;
+        // Counted where it is known what it is.
         let written = self.encoder.attempt(&mut buffer.payload, |encoder, payload| match *what {
             What::Allocated { old, address, size } => {
-                let old = old.map(|(old, _)| old.widen());
-                let (address, size) = (address.widen(), size.widen());
-                let allocated = Allocated { old, address, size, site };
-                encoder.write_alloc(payload, moment, allocated)
+                let block = old.map(|(old, _)| old.widen());
+                let allocated =
+                    Allocated { old: block, address: address.widen(), size: size.widen(), site };
+                let fits = encoder.write_alloc(payload, moment, allocated);
+                counts.count_if(fits, What::Allocated { old, address, size })
             }
-            What::Freed { address, .. } => {
-                encoder.write_free(payload, moment, address.widen(), site)
+            What::Freed { address, size } => {
+                let fits = encoder.write_free(payload, moment, address.widen(), site);
+                counts.count_if(fits, What::Freed { address, size })
             }
-            What::Other(kind) => encoder.write_other(payload, moment, kind),
+            What::Other(kind) => {
+                let fits = encoder.write_other(payload, moment, kind);
+                counts.count_if(fits, What::Other(kind))
+            }
         });
         if !written {
             return self.refuse();
         }
         self.events = self.events.wrapping_add(1);
-        self.counts.count(*what);
         Recorded::Done
     }
 
