@@ -301,8 +301,7 @@ fn read_alloc<T: Tables>(
         _ => return Err("a tag that the format does not know"),
     };
     let before = old.map_or(T::Word::ZERO, |old| old.address);
-    let address =
-        model.address(place, class, before).ok_or(NO_PLACE)?;
+    let address = model.address(place, class, before).ok_or(NO_PLACE)?;
     model.learn_alloc(old, hit, sized, &place, Placed { address, size, class, site });
     let address = address.widen();
     *kind = match old {

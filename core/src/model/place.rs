@@ -117,7 +117,12 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// The inverse of [`place`](Self::place); `None` for a place that the model does not have.
     /// `old` is the block of a reallocation.
     #[inline(always)]
-    pub(crate) fn address(&mut self, place: Place<u64>, class: u32, old: T::Word) -> Option<T::Word> {
+    pub(crate) fn address(
+        &mut self,
+        place: Place<u64>,
+        class: u32,
+        old: T::Word,
+    ) -> Option<T::Word> {
         if matches!(place, Place::Top) {
             self.listed(0, class)
         } else if matches!(place, Place::Bump) {
