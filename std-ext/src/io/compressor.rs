@@ -154,38 +154,47 @@ impl Compressor {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let before = self.stored.len();
-        let written = match self.compression {
-            Compression::None => return Ok(None),
+        match self.compression {
+            Compression::None => Ok(None),
             #[cfg(feature = "lz4")]
             Compression::Lz4 => {
                 let most = lz4_flex::block::get_maximum_output_size(bytes.len());
-                lz4_flex::block::compress_into(bytes, longer_by(&mut self.stored, most))
-                    .map_err(|error| codec_error("compress", "LZ4", error))?
+                add(&mut self.stored, most, bytes.len(), |room| {
+                    lz4_flex::block::compress_into(bytes, room)
+                        .map_err(|error| codec_error("compress", "LZ4", error))
+                })
             }
             #[cfg(feature = "zstd")]
             Compression::Zstd { .. } => {
                 let most = zstd::zstd_safe::compress_bound(bytes.len());
-                self.zstd
-                    .compress_to_buffer(bytes, longer_by(&mut self.stored, most))
-                    .map_err(|error| codec_error("compress", "Zstd", error))?
+                add(&mut self.stored, most, bytes.len(), |room| {
+                    self.zstd
+                        .compress_to_buffer(bytes, room)
+                        .map_err(|error| codec_error("compress", "Zstd", error))
+                })
             }
             #[allow(unreachable_patterns, reason = "reached when a codec is not compiled in")]
-            missing => return available(missing.codec()).map(|()| None),
-        };
-        let len = (written < bytes.len()).then_some(written);
-        self.stored.truncate(before + len.unwrap_or(0));
-        Ok(len)
+            missing => available(missing.codec()).map(|()| None),
+        }
     }
 }
 
-/// Makes a buffer so many bytes longer; returns these.
+/// Adds what `compress` writes, `most` bytes, to a buffer, if it is shorter than the `length` bytes that it
+/// was made of. Returns how long it is then.
 #[cfg(any(feature = "zstd", feature = "lz4"))]
-fn longer_by(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
+fn add(
+    buffer: &mut Vec<u8>,
+    most: usize,
+    length: usize,
+    compress: impl FnOnce(&mut [u8]) -> Result<usize>,
+) -> Result<Option<usize>> {
     let before = buffer.len();
-    buffer.reserve_exact(bytes);
-    buffer.resize(before + bytes, 0);
-    buffer.get_mut(before..).unwrap_or_default()
+    buffer.reserve_exact(most);
+    buffer.resize(before + most, 0);
+    let written = compress(buffer.get_mut(before..).unwrap_or_default())?;
+    let shorter = (written < length).then_some(written);
+    buffer.truncate(before + shorter.unwrap_or(0));
+    Ok(shorter)
 }
 
 #[cfg(feature = "zstd")]
