@@ -187,34 +187,61 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
 
     /// Adds an event to the open chunk. `freed` is the size in bytes of the block that the event
     /// frees or resizes, for the running totals; 0 when not known.
-    #[inline]
     pub fn push(&mut self, event: &Event, freed: u64) -> Pushed {
-        if self.events == self.most {
-            if self.events > 0 {
-                return Pushed::Full;
-            } else if self.open(event.time).is_none() {
-                return Pushed::TooLarge;
-            }
+        match self.push_all(core::slice::from_ref(event), &[freed]) {
+            0 if self.events > 0 => Pushed::Full,
+            0 => Pushed::TooLarge,
+            _ => Pushed::Written,
         }
-        let moment = Moment::new(self.time, event.time, Some(event.thread));
-        if !self.encoder.encode(self.storage.as_mut(), moment, &event.kind) {
-            return self.refused();
-        }
-        self.time = event.time;
-        self.events += 1;
-        self.position.event = self.position.event.wrapping_add(1);
-        self.position.totals.count(&event.kind, freed);
-        Pushed::Written
     }
 
-    /// An event had no room.
-    #[cold]
-    fn refused(&mut self) -> Pushed {
-        if self.events > 0 {
-            return Pushed::Full;
+    /// Adds events to the open chunk until it has no room for the next, faster than [`push`](Self::push) does one by
+    /// one. `freed` has what `push` wants to know of each; what is not there is not known. Returns how many events it
+    /// added.
+    pub fn push_all(&mut self, events: &[Event], freed: &[u64]) -> usize {
+        let (mut rest, mut rest_freed) = (events, freed);
+        while let Some(first) = rest.first() {
+            if self.events == self.most && (self.events > 0 || self.open(first.time).is_none()) {
+                break;
+            }
+            let pushed = self.push_some(rest, rest_freed);
+            if pushed == 0 {
+                if self.events == 0 {
+                    self.most = 0;
+                }
+                break;
+            }
+            self.events = self.events.wrapping_add(pushed as u32);
+            self.position.event = self.position.event.wrapping_add(pushed as u64);
+            rest = rest.get(pushed..).unwrap_or_default();
+            rest_freed = rest_freed.get(pushed..).unwrap_or_default();
         }
-        self.most = 0;
-        Pushed::TooLarge
+        events.len().wrapping_sub(rest.len())
+    }
+
+    /// Adds as many events as are sure to fit, or one if that is not sure, and returns how many; does not count them.
+    #[inline(never)]
+    fn push_some(&mut self, events: &[Event], freed: &[u64]) -> usize {
+        let storage = self.storage.as_mut();
+        let most = events.len().min((self.most - self.events) as usize);
+        let sure = self.encoder.sure(storage, most);
+        let freed_by = |number: usize| freed.get(number).map_or(0, |freed| *freed);
+        if sure == 0 {
+            let Some(event) = events.first() else { return 0 };
+            let moment = Moment::new(self.time, event.time, Some(event.thread));
+            if !self.encoder.encode(storage, moment, &event.kind) {
+                return 0;
+            }
+            self.time = event.time;
+            self.position.totals.count(&event.kind, freed_by(0));
+            return 1;
+        }
+        for (number, event) in events.iter().take(sure).enumerate() {
+            self.encoder.encode_surely(storage, self.time, event);
+            self.time = event.time;
+            self.position.totals.count(&event.kind, freed_by(number));
+        }
+        sure
     }
 
     /// Counts an event that could not be recorded, so that totals stay exact and the gap has a

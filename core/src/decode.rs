@@ -4,7 +4,7 @@ use crate::chunk::Chunk;
 use crate::error::ChunkError;
 use crate::event::{Event, EventKind, NO_SITE};
 use crate::header::{ChunkKind, Codec, Layout};
-use crate::lanes::{ColumnsReader, Lane, LaneReader, RowsReader, columns};
+use crate::lanes::{ColumnsReader, Lane, LaneReader, RowsReader};
 use crate::model::{Model, Place, Placed, Referred, Which};
 use crate::shape::GivenPlacement;
 use crate::tables::{Act, Tables};
@@ -162,13 +162,65 @@ fn decode<T: Tables>(
     time: &mut u64,
     event: &mut Event,
 ) -> Result<(), What> {
-    let tag = reader.tag().ok_or(CUT)?;
+    let rank = reader.rank().ok_or(CUT)?;
+    if let Some(read) = read_quickly(model, reader, rank, time, event) {
+        return read;
+    }
+    let tag = reader.ranked(rank).ok_or(CUT)?;
     if tag >= Tag::REALLOC {
         return decode_behind(model, reader, time, tag, event);
     }
+    stamp(model, reader, time, event)?;
+    read_tagged(model, reader, tag, &mut event.kind)
+}
+
+/// Reads when and on which thread an event was, which is the thread of the event before.
+#[inline(always)]
+fn stamp<T: Tables>(
+    model: &Model<T>,
+    reader: &mut impl LaneReader,
+    time: &mut u64,
+    event: &mut Event,
+) -> Result<(), What> {
     *time = time.wrapping_add(reader.time().ok_or(CUT)?);
     (event.time, event.thread) = (*time, model.thread());
-    read_common(model, reader, tag, &mut event.kind)
+    Ok(())
+}
+
+/// Reads what is behind a tag that no other stands before, if its rank is among the most frequent ones. For each
+/// of them there is code that knows the tag: one jump instead of one for each thing that it says.
+#[inline(always)]
+fn read_quickly<T: Tables, R: LaneReader>(
+    model: &mut Model<T>,
+    reader: &mut R,
+    rank: u8,
+    time: &mut u64,
+    event: &mut Event,
+) -> Option<Result<(), What>> {
+    macro_rules! read {
+        ($($rank:literal)*) => {
+            match rank {
+                $($rank if const { is_quick::<R>($rank) } => {
+                    if let Err(cut) = stamp(model, reader, time, event) {
+                        return Some(Err(cut));
+                    }
+                    let tag = const { Tag(quick_tag::<R>($rank)) };
+                    Some(read_tagged(model, reader, tag, &mut event.kind))
+                })*
+                _ => None,
+            }
+        };
+    }
+    read!(0 1 2 3 4 5 6 7 8 9 10 11 12)
+}
+
+/// The tag of a rank that there is code of its own for, or any.
+const fn quick_tag<R: LaneReader>(rank: usize) -> u8 {
+    if is_quick::<R>(rank) { R::QUICK[rank] } else { 0 }
+}
+
+const fn is_quick<R: LaneReader>(rank: usize) -> bool {
+    rank < R::QUICK.len() && R::QUICK[rank] < Tag::REALLOC.0
 }
 
 /// Reads the rest of an event whose first `tag` may stand before others.
@@ -191,31 +243,6 @@ fn decode_behind<T: Tables>(
         None => read_tagged(model, reader, tag, &mut event.kind),
         resized => read_alloc(model, reader, tag, resized, &mut event.kind),
     }
-}
-
-/// Reads what is behind a tag that no other stands before. For each of the most frequent ones there is
-/// code that knows the tag: one jump instead of one for each thing that it says.
-#[inline(always)]
-fn read_common<T: Tables, R: LaneReader>(
-    model: &mut Model<T>,
-    reader: &mut R,
-    tag: Tag,
-    kind: &mut EventKind,
-) -> Result<(), What> {
-    if !R::IS_QUICK {
-        return read_tagged(model, reader, tag, kind);
-    }
-    macro_rules! read {
-        ($($rank:literal)*) => {
-            match tag.0 {
-                $(rank if rank == columns::COMMON[$rank] => {
-                    read_tagged(model, reader, const { Tag(columns::COMMON[$rank]) }, kind)
-                })*
-                _ => read_tagged(model, reader, tag, kind),
-            }
-        };
-    }
-    read!(0 1 2 3 4 5 6 7 8 9 10 11 12)
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Events into lanes: asks the model what it foretold and writes down what it did not.
 
-use crate::event::{EventKind, NO_SITE};
+use crate::event::{Event, EventKind, NO_SITE};
 use crate::lanes::{Lane, Lanes};
 use crate::model::{Model, Place, Placed, Which};
 use crate::shape::{GivenPlacement, ModelSpec, Placing};
@@ -59,21 +59,81 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         self.lanes.begin(start, end);
     }
 
-    /// Writes an event, or returns false when it does not fit.
+    /// How many of the next events, up to `most`, are sure to fit. To be asked again for those after them.
     #[inline(always)]
+    pub(crate) fn sure(&mut self, storage: &mut [u8], most: usize) -> usize {
+        self.lanes.sure(storage, most)
+    }
+
+    /// Writes an event, or returns false when it does not fit.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn encode(&mut self, storage: &mut [u8], moment: Moment, kind: &EventKind) -> bool {
-        self.attempt(storage, |this, storage| match *kind {
+        self.attempt(storage, |this, storage| this.write(storage, moment, kind))
+    }
+
+    /// Writes an event that is sure to fit. Of the most frequent ones the model learns at once what it had foretold.
+    #[inline(always)]
+    pub(crate) fn encode_surely(&mut self, storage: &mut [u8], last: u64, event: &Event) {
+        let &Event { time, thread, ref kind } = event;
+        if thread == self.model.thread() && time >= last {
+            let step = time.wrapping_sub(last);
+            if let EventKind::Alloc { address, size, site } = *kind {
+                return self.encode_alloc(storage, step, self.cut(address), size, site);
+            } else if let EventKind::Free { address, site } = *kind {
+                return self.encode_free(storage, step, self.cut(address), site);
+            }
+        }
+        let fits = self.write(storage, Moment::new(last, time, Some(thread)), kind);
+        debug_assert!(fits, "an event that was sure to fit does not");
+    }
+
+    #[inline(always)]
+    fn encode_alloc(&mut self, storage: &mut [u8], step: u64, address: T::Word, size: u64, site: u32) {
+        let met = self.model.meet_alloc(address, size, site);
+        let hit = met.site_code.is_none();
+        self.lanes.tag(storage, Tag::alloc(hit, met.sized, met.place.number()));
+        self.lanes.time(storage, step);
+        if let Some(code) = met.site_code {
+            self.lanes.value(storage, Lane::Site, code);
+        }
+        if !met.sized {
+            self.lanes.value(storage, Lane::Size, size);
+        }
+        self.place(storage, &met.place);
+    }
+
+    #[inline(always)]
+    fn encode_free(&mut self, storage: &mut [u8], step: u64, address: T::Word, site: u32) {
+        let (act, tag) = match site {
+            NO_SITE => (Act::Free, Tag::FREE),
+            _ => (Act::FreeAt, Tag::FREE_AT),
+        };
+        let met = self.model.meet_free(address, act, site);
+        let hit = met.site_code.is_none();
+        self.lanes.tag(storage, Tag::free(tag, hit, met.which.number()));
+        self.lanes.time(storage, step);
+        self.which(storage, met.which);
+        if let Some(code) = met.site_code.filter(|_| site != NO_SITE) {
+            self.lanes.value(storage, Lane::Site, code);
+        }
+    }
+
+    /// Writes an event: true if it fits.
+    #[inline(never)]
+    fn write(&mut self, storage: &mut [u8], moment: Moment, kind: &EventKind) -> bool {
+        match *kind {
             EventKind::Alloc { address, size, site } => {
                 let old = None;
-                this.write_alloc(storage, moment, Allocated { old, address, size, site })
+                self.write_alloc(storage, moment, Allocated { old, address, size, site })
             }
             EventKind::Realloc { old, address, size, site } => {
                 let old = Some(old);
-                this.write_alloc(storage, moment, Allocated { old, address, size, site })
+                self.write_alloc(storage, moment, Allocated { old, address, size, site })
             }
-            EventKind::Free { address, site } => this.write_free(storage, moment, address, site),
-            _ => this.write_other(storage, moment, kind),
-        })
+            EventKind::Free { address, site } => self.write_free(storage, moment, address, site),
+            _ => self.write_other(storage, moment, kind),
+        }
     }
 
     /// Lets `write` write an event: true if it fits, which `write` says.
@@ -83,8 +143,9 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         storage: &mut [u8],
         mut write: impl FnMut(&mut Self, &mut [u8]) -> bool,
     ) -> bool {
-        loop {
-            let before = (!self.lanes.is_roomy(storage)).then(|| self.lanes.clone());
+        // Twice, if room is made for it.
+        for _ in 0..2 {
+            let before = (self.lanes.sure(storage, 1) == 0).then(|| self.lanes.clone());
             let former_thread = self.model.thread();
             if write(self, storage) {
                 return true;
@@ -97,6 +158,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
                 return false;
             }
         }
+        false
     }
 
     /// Completes the payload and returns where it ends.
@@ -148,13 +210,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         if !sized {
             self.lanes.value(storage, Lane::Size, size);
         }
-        match place {
-            Place::Deep(depth) => self.lanes.value(storage, Lane::Depth, depth as u64),
-            Place::Far(code) | Place::Absolute(code) => {
-                self.lanes.value(storage, Lane::Address, code.widen());
-            }
-            Place::Top | Place::Bump | Place::Same => {}
-        }
+        self.place(storage, &place);
         let fits = self.lanes.complete();
         if fits {
             let block = Placed { address, size, class, site };
@@ -275,14 +331,17 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         self.lanes.value(storage, Lane::Site, code);
     }
 
-    #[inline]
+    #[inline(always)]
+    fn place(&mut self, storage: &mut [u8], place: &Place<T::Word>) {
+        if let Some((lane, value)) = place.lane() {
+            self.lanes.value(storage, lane, value);
+        }
+    }
+
+    #[inline(always)]
     fn which(&mut self, storage: &mut [u8], which: Which<T::Word>) {
-        match which {
-            Which::Ago(ago) => self.lanes.value(storage, Lane::Ago, ago.widen()),
-            Which::Far(code) | Which::Absolute(code) => {
-                self.lanes.value(storage, Lane::Address, code.widen());
-            }
-            Which::Step | Which::Distance | Which::Next => {}
+        if let Some((lane, value)) = which.lane() {
+            self.lanes.value(storage, lane, value);
         }
     }
 }

@@ -99,15 +99,19 @@ impl HeapTotals {
     /// Counts one event. `freed` is the size in bytes of the block that the event frees or
     /// resizes, 0 when it is not known; other events ignore it.
     pub fn count(&mut self, kind: &EventKind, freed: u64) {
+        // The most frequent first, each with a branch of its own: quicker than one jump for all.
+        if let EventKind::Alloc { size, .. } = *kind {
+            return self.add(size);
+        } else if let EventKind::Free { .. } = kind {
+            return self.remove(freed);
+        }
         match *kind {
-            EventKind::Alloc { size, .. } => self.add(size),
-            EventKind::Free { .. } => self.remove(freed),
             EventKind::Realloc { size, .. } => {
                 self.remove(freed);
                 self.add(size);
             }
             EventKind::FailedAlloc { .. } => self.failed = self.failed.saturating_add(1),
-            EventKind::Name { .. } | EventKind::Gauge { .. } | EventKind::Mark { .. } => {}
+            _ => {}
         }
     }
 

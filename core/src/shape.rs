@@ -78,15 +78,9 @@ impl Placement {
     /// The size class of a block of `size` bytes: the granules that it takes, as far as 31 bits go.
     #[inline]
     pub(crate) fn class(&self, size: u64) -> u32 {
-        let bytes = size.saturating_add(u64::from(self.overhead));
-        let up = (1u32 << self.granule_bits) - 1;
-        let class = match u32::try_from(bytes) {
-            Ok(bytes) if bytes < 1 << 31 => (bytes + up) >> self.granule_bits,
-            _ => {
-                (bytes.saturating_add(up.into()) >> self.granule_bits).min(MAX_CLASS.into()) as u32
-            }
-        };
-        class.max(self.least_granules.into())
+        let more = u64::from(self.overhead) + ((1 << self.granule_bits) - 1);
+        let granules = size.saturating_add(more) >> self.granule_bits;
+        (granules.min(MAX_CLASS.into()) as u32).max(self.least_granules.into())
     }
 
     /// The bits that an address may have.

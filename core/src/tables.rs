@@ -103,8 +103,12 @@ impl<W: Word> FreeList<W> {
     /// How deep `address` lies, from the second on.
     #[inline]
     pub(crate) fn depth(&self, address: W) -> Option<usize> {
-        let len = usize::from(self.cached) + usize::from(self.overflown);
-        (1..len).find(|&depth| self.get(depth) == Some(address))
+        let (cached, overflown) = (usize::from(self.cached), usize::from(self.overflown));
+        if let Some(at) = newest(&self.cache, cached, address) {
+            return cached.checked_sub(at + 1).filter(|&depth| depth > 0);
+        }
+        let at = newest(&self.overflow, overflown, address)?;
+        (cached + overflown).checked_sub(at + 1).filter(|&depth| depth > 0)
     }
 
     /// A block was freed.
@@ -161,6 +165,15 @@ impl<W: Word> FreeList<W> {
             self.clear();
         }
     }
+}
+
+/// The last of the first `len` addresses that is this one. All are compared, which takes less time than to stop
+/// at the right one.
+#[inline(always)]
+fn newest<W: Word>(addresses: &[W], len: usize, address: W) -> Option<usize> {
+    let equal = |equal: u32, (at, other): (usize, &W)| equal | u32::from(*other == address) << at;
+    let equal = addresses.iter().enumerate().fold(0, equal) & ((1 << len) - 1);
+    equal.checked_ilog2().map(|at| at as usize)
 }
 
 /// What the model knows of one thread.

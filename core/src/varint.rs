@@ -37,43 +37,6 @@ pub fn take(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// [`put`] without branches on the value, where 8 bytes are free, of which it may use any.
-#[inline]
-pub(crate) fn put_quickly(free: &mut [u8], value: u64) -> Option<usize> {
-    if value >> 56 != 0 {
-        return put(free, value);
-    }
-    let Some(first) = free.first_chunk_mut() else { return put(free, value) };
-    // Each step halves the groups: 56 bits into 2 of 28, 4 of 14, 8 of 7.
-    let groups = value & 0x0FFF_FFFF | (value & 0x00FF_FFFF_F000_0000) << 4;
-    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x0FFF_C000_0FFF_C000) << 2;
-    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x3F80_3F80_3F80_3F80) << 1;
-    let length = len(value);
-    let more = 0x0080_8080_8080_8080 & ((1 << (8 * (length - 1))) - 1);
-    *first = (groups | more).to_le_bytes();
-    Some(length)
-}
-
-/// [`take`] without branches on the value, where 8 bytes are left.
-#[inline]
-pub(crate) fn take_quickly(bytes: &[u8]) -> Option<(u64, usize)> {
-    let Some(first) = bytes.first_chunk() else { return take(bytes) };
-    let word = u64::from_le_bytes(*first);
-    let stops = !word & 0x8080_8080_8080_8080;
-    if stops == 0 {
-        return take(bytes);
-    }
-    let last = stops.trailing_zeros() & !7;
-    let groups = word & 0x7F7F_7F7F_7F7F_7F7F & (u64::MAX >> (56 - last));
-    if groups >> last == 0 && last > 0 {
-        return None;
-    }
-    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x7F00_7F00_7F00_7F00) >> 1;
-    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x3FFF_0000_3FFF_0000) >> 2;
-    let value = groups & 0x0FFF_FFFF | (groups & 0x0FFF_FFFF_0000_0000) >> 4;
-    Some((value, last as usize / 8 + 1))
-}
-
 /// The length of `value` as a varint, in bytes.
 #[inline]
 pub const fn len(value: u64) -> usize {
@@ -113,25 +76,6 @@ mod tests {
         }
         assert_eq!(put(&mut buffer, u64::MAX), Some(10));
         assert_eq!(take(&buffer), Some((u64::MAX, 10)));
-    }
-
-    #[test]
-    fn quick_ones_do_the_same() {
-        for shift in 0..64 {
-            for value in [(1u64 << shift) - 1, 1 << shift, (1 << shift) + 1] {
-                for room in 0..12 {
-                    let (mut plain, mut quick) = ([0; 12], [0; 12]);
-                    let written = put(&mut plain[..room], value);
-                    assert_eq!(put_quickly(&mut quick[..room], value), written, "{value}");
-                    let Some(length) = written else { continue };
-                    assert_eq!(plain[..length], quick[..length]);
-                    assert_eq!(take_quickly(&plain[..room]), Some((value, length)));
-                    // Whatever is in one more byte, and an overlong form.
-                    plain[length - 1] |= 0x80;
-                    assert_eq!(take_quickly(&plain[..room]), take(&plain[..room]));
-                }
-            }
-        }
     }
 
     #[test]

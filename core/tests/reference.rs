@@ -22,6 +22,15 @@ fn varint(bytes: &mut &[u8]) -> u64 {
     }
 }
 
+fn prefix_varint(bytes: &mut &[u8]) -> u64 {
+    let following = bytes[0].trailing_zeros() as usize;
+    let (own, rest) = bytes.split_at(following + 1);
+    *bytes = rest;
+    let value = own.iter().rev().fold(0_u128, |value, &byte| value << 8 | u128::from(byte));
+    // Of 9 bytes the first has no 1.
+    (value >> if following == 8 { 8 } else { following + 1 }) as u64
+}
+
 fn unzigzag(value: u64) -> i64 {
     if value & 1 == 0 { (value / 2) as i64 } else { -((value / 2) as i64) - 1 }
 }
@@ -121,11 +130,11 @@ impl Fields<'_> {
     fn number(&mut self, lane: usize) -> u64 {
         if let Self::Columns { lanes, .. } = self {
             if lane < 7 {
-                return varint(&mut lanes[4 + lane]);
+                return prefix_varint(&mut lanes[4 + lane]);
             }
             let nibble = self.nibble(2);
             let Self::Columns { lanes, .. } = self else { unreachable!() };
-            return if nibble < 15 { nibble.into() } else { varint(&mut lanes[3]) + 15 };
+            return if nibble < 15 { nibble.into() } else { prefix_varint(&mut lanes[3]) + 15 };
         }
         let Self::Rows { means, .. } = self else { unreachable!() };
         let mean = means[lane];

@@ -44,10 +44,10 @@ pub trait Lanes: Clone {
     /// Begins a payload in `start..end` of the storage.
     fn begin(&mut self, start: usize, end: usize);
 
-    /// Whether any event is sure to fit. Asked before each event; if so there is no need to keep a
-    /// copy to go back to.
+    /// How many of the next events, up to `most`, are sure to fit whatever they are, with no need to keep a copy to
+    /// go back to. To be asked again for those after them.
     #[doc(hidden)]
-    fn is_roomy(&mut self, storage: &mut [u8]) -> bool;
+    fn sure(&mut self, storage: &mut [u8], most: usize) -> usize;
 
     #[doc(hidden)]
     fn tag(&mut self, storage: &mut [u8], tag: Tag);
@@ -73,11 +73,21 @@ pub trait Lanes: Clone {
 
 /// A layout, as the decoder sees it: the fields in the order in which they were written.
 pub(crate) trait LaneReader {
-    /// Whether it takes so little time that more code for the rest of the decoder pays.
-    const IS_QUICK: bool;
+    /// Tags that take so little time to read that code of its own for each pays, by their ranks; the next rank is
+    /// that of any other.
+    const QUICK: &'static [u8];
 
-    /// `None` when the lane has no more, or holds what no encoder writes.
-    fn tag(&mut self) -> Option<Tag>;
+    /// The rank of the next tag. `None` when the lane has no more, or holds what no encoder writes.
+    fn rank(&mut self) -> Option<u8>;
+    /// The tag of this rank, read last, whatever it is.
+    fn ranked(&mut self, rank: u8) -> Option<Tag>;
+
+    #[inline(always)]
+    fn tag(&mut self) -> Option<Tag> {
+        let rank = self.rank()?;
+        self.ranked(rank)
+    }
+
     fn time(&mut self) -> Option<u64>;
     fn value(&mut self, lane: Lane) -> Option<u64>;
     /// Whether nothing but padding is left.

@@ -282,8 +282,8 @@ impl Lanes for Rows {
     }
 
     #[inline(always)]
-    fn is_roomy(&mut self, _storage: &mut [u8]) -> bool {
-        self.written.at < self.written.roomy_until
+    fn sure(&mut self, _storage: &mut [u8], most: usize) -> usize {
+        most.min(usize::from(self.written.at < self.written.roomy_until))
     }
 
     #[inline(always)]
@@ -399,10 +399,14 @@ impl<'a> RowsReader<'a> {
 }
 
 impl LaneReader for RowsReader<'_> {
-    const IS_QUICK: bool = false;
+    const QUICK: &'static [u8] = &[];
+
+    fn rank(&mut self) -> Option<u8> {
+        Some(0)
+    }
 
     #[inline]
-    fn tag(&mut self) -> Option<Tag> {
+    fn ranked(&mut self, _rank: u8) -> Option<Tag> {
         let coded = self.coded_tag()?;
         Some(if coded.is_free() { self.frees.kind(coded) } else { coded })
     }

@@ -2,6 +2,7 @@
 
 use super::Model;
 use crate::event::NO_SITE;
+use crate::lanes::Lane;
 use crate::shape::Placing;
 use crate::tables::{Block, Slices, Tables};
 use crate::word::Word;
@@ -38,6 +39,18 @@ impl<N> Which<N> {
     }
 }
 
+impl<W: Word> Which<W> {
+    /// The number that says more, and its lane.
+    #[inline(always)]
+    pub(crate) fn lane(&self) -> Option<(Lane, u64)> {
+        match *self {
+            Self::Ago(ago) => Some((Lane::Ago, ago.widen())),
+            Self::Far(code) | Self::Absolute(code) => Some((Lane::Address, code.widen())),
+            Self::Step | Self::Distance | Self::Next => None,
+        }
+    }
+}
+
 /// A block that an event refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Referred<W> {
@@ -70,7 +83,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
         let allocations = self.allocations;
         let blocks = self.tables.slices().blocks;
         // What the ring holds beyond that is of former chunks.
-        if number >= allocations || (allocations - number) as usize > blocks.len() {
+        let age = allocations.wrapping_sub(1).wrapping_sub(number);
+        if age >= allocations || age as usize >= blocks.len() {
             return None;
         }
         let block = blocks.get(number as usize & blocks.len().wrapping_sub(1))?;
@@ -119,6 +133,14 @@ impl<T: Tables, P: Placing> Model<T, P> {
             }
         }
         Which::Ago(ago.wrapping_sub(1).into())
+    }
+
+    /// The block at `address` is freed: which it is, as the model learns; and the site that it came from.
+    #[inline(always)]
+    pub(super) fn meet_freed(&mut self, address: T::Word) -> (Which<T::Word>, u32) {
+        let freed = self.refer(address);
+        let which = self.which(freed);
+        (which, self.learn_freed(freed, true))
     }
 
     /// The inverse of [`which`](Self::which); `None` when the block is not live and remembered.
@@ -192,7 +214,6 @@ impl<T: Tables, P: Placing> Model<T, P> {
         if !sized {
             self.learn_size(site, size, class);
         }
-        self.learn_site(site);
     }
 }
 

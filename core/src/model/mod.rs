@@ -22,14 +22,34 @@ pub(crate) struct Model<T: Tables, P = GivenPlacement> {
     tables: T,
     placing: P,
     thread: u32,
-    /// Where the thread's state lies, and the context that its previous event leads to.
-    thread_at: usize,
+    /// What is known of that thread; where that lies in the table while another acts.
+    own: Thread<T::Word>,
+    own_at: usize,
+    /// The context that its previous event leads to.
     context_at: usize,
     highest_site: u32,
     allocations: u32,
     last_freed: u32,
     pub(crate) last_freed_address: T::Word,
     next_hole: u32,
+}
+
+/// An allocation as the model met it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MetAlloc<W> {
+    /// The site in code, unless it was foretold.
+    pub(crate) site_code: Option<u64>,
+    /// Whether the size was foretold.
+    pub(crate) sized: bool,
+    pub(crate) place: Place<W>,
+}
+
+/// A free as the model met it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MetFree<W> {
+    /// The site in code, unless it was foretold.
+    pub(crate) site_code: Option<u64>,
+    pub(crate) which: Which<W>,
 }
 
 /// Spreads a key over 32 bits: the golden ratio's, as Knuth's multiplicative hashing uses it.
@@ -50,7 +70,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
             tables,
             placing,
             thread: 0,
-            thread_at: 0,
+            own: Thread { previous: 0, bump: T::Word::ZERO },
+            own_at: 0,
             context_at: 0,
             highest_site: 0,
             allocations: 0,
@@ -98,7 +119,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
         self.last_freed = 0;
         self.last_freed_address = T::Word::ZERO;
         self.next_hole = 0;
-        self.switch_thread(0);
+        (self.thread, self.own, self.own_at) = (0, Thread::default(), slot(0, threads.len()));
+        self.enter_context(0);
     }
 
     #[inline]
@@ -107,21 +129,43 @@ impl<T: Tables, P: Placing> Model<T, P> {
     }
 
     /// The next event is of this thread.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn switch_thread(&mut self, thread: u32) {
         let threads = self.tables.slices().threads;
         let at = slot(thread, threads.len());
-        let previous = threads.get(at).map_or(0, |state| state.previous);
-        (self.thread, self.thread_at) = (thread, at);
-        self.enter_context(previous);
+        if let Some(former) = threads.get_mut(self.own_at) {
+            *former = self.own;
+        }
+        let own = threads.get(at).copied().unwrap_or_default();
+        (self.thread, self.own, self.own_at) = (thread, own, at);
+        self.enter_context(own.previous);
     }
 
-    /// What is known of the current thread.
+    /// A block is allocated: what was foretold of it. Does at once what [`learn_alloc`](Self::learn_alloc) does when
+    /// it is known what was.
     #[inline(always)]
-    fn own_thread(&mut self) -> Option<&mut Thread<T::Word>> {
-        let threads = self.tables.slices().threads;
-        let at = if T::SIMPLE { 0 } else { self.thread_at };
-        threads.get_mut(at)
+    pub(crate) fn meet_alloc(&mut self, address: T::Word, size: u64, site: u32) -> MetAlloc<T::Word> {
+        let hit = self.meet(Act::Alloc, site);
+        let site_code = if hit { None } else { Some(self.site_code(site)) };
+        self.learn_site(hit, site);
+        let (sized, class) = self.meet_size(site, size);
+        let place = self.meet_place(address, class);
+        // A size that was not foretold is learned already.
+        self.learn_block(Placed { address, size, class, site }, true);
+        self.remember(Act::Alloc, site);
+        MetAlloc { site_code, sized, place }
+    }
+
+    /// A block is freed: what was foretold of it. Does at once what [`learn_free`](Self::learn_free) does when it is
+    /// known what was.
+    #[inline(always)]
+    pub(crate) fn meet_free(&mut self, address: T::Word, act: Act, site: u32) -> MetFree<T::Word> {
+        let hit = self.meet(act, site);
+        let site_code = if hit { None } else { Some(self.site_code(site)) };
+        self.learn_site(hit, site);
+        let (which, origin) = self.meet_freed(address);
+        self.remember(act, origin);
+        MetFree { site_code, which }
     }
 
     /// A block was allocated, or resized if it was an `old` one; `hit`: the context foretold that,
@@ -138,6 +182,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
         let site = block.site;
         self.learn_act(hit, act, site);
+        self.learn_site(hit, site);
         self.learn_place(place, block.address, block.class);
         if let Some(old) = old {
             self.learn_freed(old, !matches!(place, Place::Same));
@@ -150,8 +195,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
     #[inline(always)]
     pub(crate) fn learn_free(&mut self, hit: bool, act: Act, site: u32, freed: Referred<T::Word>) {
         self.learn_act(hit, act, site);
+        self.learn_site(hit, site);
         let origin = self.learn_freed(freed, true);
-        self.learn_site(site);
         self.remember(act, origin);
     }
 }

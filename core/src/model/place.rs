@@ -1,6 +1,7 @@
 //! Where a block is allocated.
 
 use super::{Model, spread};
+use crate::lanes::Lane;
 use crate::shape::Placing;
 use crate::tables::{FreeList, Tables};
 use crate::varint::unzigzag;
@@ -38,6 +39,18 @@ impl<N> Place<N> {
     }
 }
 
+impl<W: Word> Place<W> {
+    /// The number that says more, and its lane.
+    #[inline(always)]
+    pub(crate) fn lane(&self) -> Option<(Lane, u64)> {
+        match *self {
+            Self::Deep(depth) => Some((Lane::Depth, depth as u64)),
+            Self::Far(code) | Self::Absolute(code) => Some((Lane::Address, code.widen())),
+            Self::Top | Self::Bump | Self::Same => None,
+        }
+    }
+}
+
 impl<T: Tables, P: Placing> Model<T, P> {
     /// The list of a size class and the current thread; `None` when this model has none.
     #[inline(always)]
@@ -51,11 +64,6 @@ impl<T: Tables, P: Placing> Model<T, P> {
             list.clear();
         }
         Some(list)
-    }
-
-    #[inline(always)]
-    fn bump(&mut self) -> T::Word {
-        self.own_thread().map_or(T::Word::ZERO, |state| state.bump)
     }
 
     /// The hole `age` steps back, the latest being 0.
@@ -88,11 +96,37 @@ impl<T: Tables, P: Placing> Model<T, P> {
         };
         if top == Some(address) {
             Place::Top
-        } else if self.bump() == address {
+        } else if self.own.bump == address {
             Place::Bump
         } else {
             self.deep_place(address, class)
         }
+    }
+
+    /// A block of this class is allocated at `address`: where that is, which the lists and holes learn.
+    #[inline(always)]
+    pub(super) fn meet_place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
+        let is_bump = self.own.bump == address;
+        let Some(list) = self.list(class) else {
+            let place = self.place(address, class);
+            self.learn_place(&place, address, class);
+            return place;
+        };
+        if list.get(0) == Some(address) {
+            list.take(0);
+            return Place::Top;
+        }
+        if !is_bump && let Some(depth) = list.depth(address) {
+            list.take(depth);
+            return Place::Deep(depth);
+        }
+        list.pass_over();
+        let place = match is_bump {
+            true => Place::Bump,
+            false => self.far(address).map_or(Place::Absolute(address), Place::Far),
+        };
+        self.own.bump = self.end_of(address, class.into());
+        place
     }
 
     fn deep_place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
@@ -126,7 +160,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         if matches!(place, Place::Top) {
             self.listed(0, class)
         } else if matches!(place, Place::Bump) {
-            Some(self.bump())
+            Some(self.own.bump)
         } else {
             self.deep_address(place, class, old)
         }
@@ -158,12 +192,12 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// of granules away, or the code would not fit.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn far(&mut self, address: T::Word) -> Option<T::Word> {
-        address.far(self.bump(), self.last_freed_address, self.placement())
+        address.far(self.own.bump, self.last_freed_address, self.placement())
     }
 
     /// The inverse of [`far`](Self::far).
     pub(crate) fn near(&mut self, code: u64) -> T::Word {
-        let base = if code & 1 == 0 { self.bump() } else { self.last_freed_address };
+        let base = if code & 1 == 0 { self.own.bump } else { self.last_freed_address };
         self.end_of(base, unzigzag(code >> 1) as u64)
     }
 
@@ -197,7 +231,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         if let Some(hole) = self.hole(depth) {
             *hole = end;
         }
-        self.set_bump(end);
+        self.own.bump = end;
     }
 
     fn learn_elsewhere(&mut self, address: T::Word, class: u32) {
@@ -206,13 +240,6 @@ impl<T: Tables, P: Placing> Model<T, P> {
             Some(list) => list.pass_over(),
             None => self.add_hole(end),
         }
-        self.set_bump(end);
-    }
-
-    #[inline]
-    fn set_bump(&mut self, end: T::Word) {
-        if let Some(state) = self.own_thread() {
-            state.bump = end;
-        }
+        self.own.bump = end;
     }
 }

@@ -8,7 +8,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// The context of the next event; `None` when this model has none.
     #[inline(always)]
     pub(super) fn context(&mut self) -> Option<&mut Context> {
-        self.tables.slices().contexts.get_mut(self.context_at)
+        let contexts = self.tables.slices().contexts;
+        contexts.get_mut(self.context_at & contexts.len().wrapping_sub(1))
     }
 
     /// The context of the next event is the one after `previous`.
@@ -55,11 +56,20 @@ impl<T: Tables, P: Placing> Model<T, P> {
         }
     }
 
+    /// A site that was foretold was learned before.
     #[inline(always)]
-    pub(super) fn learn_site(&mut self, site: u32) {
-        if !T::SIMPLE {
+    pub(super) fn learn_site(&mut self, hit: bool, site: u32) {
+        if !hit && !T::SIMPLE {
             self.highest_site = self.highest_site.max(site);
         }
+    }
+
+    /// Somebody acts: whether the context foretold it, which learns it.
+    #[inline(always)]
+    pub(super) fn meet(&mut self, act: Act, site: u32) -> bool {
+        let hit = self.foretold(act) == Some(site);
+        self.learn_act(hit, act, site);
+        hit
     }
 
     /// The context learns who acted; a confident prediction survives some surprises.
@@ -67,7 +77,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
     pub(super) fn learn_act(&mut self, hit: bool, act: Act, site: u32) {
         if let Some(context) = self.context() {
             if hit {
-                context.confidence = (context.confidence + 1).min(3);
+                context.confidence = context.confidence.wrapping_add((context.confidence < 3).into());
             } else if let Some(confidence) = context.confidence.checked_sub(1) {
                 context.confidence = confidence;
             } else {
@@ -84,9 +94,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
             return;
         }
         let previous = site.wrapping_mul(4).wrapping_add(act as u32);
-        if let Some(state) = self.own_thread() {
-            state.previous = previous;
-        }
+        self.own.previous = previous;
         self.enter_context(previous);
     }
 
@@ -96,6 +104,19 @@ impl<T: Tables, P: Placing> Model<T, P> {
     pub(crate) fn last_size(&mut self, site: u32) -> Option<LastSize> {
         let sizes = self.tables.slices().sizes;
         sizes.get(site as usize & sizes.len().wrapping_sub(1)).copied()
+    }
+
+    /// A site asks for so much: whether that is what it asked for last, which the table learns, and the class.
+    #[inline(always)]
+    pub(super) fn meet_size(&mut self, site: u32, size: u64) -> (bool, u32) {
+        match self.last_size(site) {
+            Some(last) if u64::from(last.size) == size && last.class != 0 => (true, last.class),
+            _ => {
+                let class = self.class(size);
+                self.learn_size(site, size, class);
+                (false, class)
+            }
+        }
     }
 
     #[inline(always)]

@@ -10,6 +10,35 @@ use crate::monitoring::{Meter, Stage};
 use crate::plan::CapturePlan;
 use crate::tables::{DenseEncoding, FastEncoding, HeapTables};
 
+/// Events, and for each the size in bytes of the block that it frees.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    events: Vec<Event>,
+    freed: Vec<u64>,
+}
+
+impl Events {
+    pub(super) fn push(&mut self, event: Event, freed: u64) {
+        self.events.push(event);
+        self.freed.push(freed);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.events.clear();
+        self.freed.clear();
+    }
+
+    /// Whether it never held any.
+    #[cfg(feature = "parallel")]
+    pub(super) fn is_new(&self) -> bool {
+        self.events.capacity() == 0
+    }
+}
+
 /// Encodes and compresses events. Its memory is used again for each batch.
 #[derive(Debug)]
 pub(super) struct BatchEncoder {
@@ -61,65 +90,22 @@ impl BatchEncoder {
         with_chunker!(&mut self.chunker, chunker => chunker.set_position(position));
     }
 
-    /// Encodes an event; `freed` is the size in bytes of the block that it frees.
-    #[inline]
-    pub(super) fn push(
-        &mut self,
-        event: &Event,
-        freed: u64,
-        packed: &mut Vec<Packed>,
-    ) -> Result<()> {
-        match with_chunker!(&mut self.chunker, chunker => chunker.push(event, freed)) {
-            Pushed::Written => Ok(()),
-            refused => self.push_to_next(event, freed, packed, refused),
-        }
-    }
-
-    /// Encodes all these events, each with what it frees.
-    #[cfg(feature = "parallel")]
-    pub(super) fn push_all(
-        &mut self,
-        events: &[(Event, u64)],
-        packed: &mut Vec<Packed>,
-    ) -> Result<()> {
-        let mut rest = events;
-        while !rest.is_empty() {
-            let mut refused = None;
-            let written = with_chunker!(&mut self.chunker, chunker => {
-                rest.iter().position(|(event, freed)| match chunker.push(event, *freed) {
-                    Pushed::Written => false,
-                    other => {
-                        refused = Some(other);
-                        true
-                    }
-                })
-            });
-            let (Some(at), Some(refused)) = (written, refused) else { break };
-            let Some(((event, freed), after)) = rest.get(at..).and_then(<[_]>::split_first) else {
-                break;
+    /// Encodes all these events.
+    pub(super) fn push_all(&mut self, all: &Events, packed: &mut Vec<Packed>) -> Result<()> {
+        let (mut events, mut freed) = (&all.events[..], &all.freed[..]);
+        loop {
+            let pushed =
+                with_chunker!(&mut self.chunker, chunker => chunker.push_all(events, freed));
+            let rest = (events.get(pushed..), freed.get(pushed..));
+            let (Some([event, rest @ ..]), Some([freed_by, rest_freed @ ..])) = rest else {
+                return Ok(());
             };
-            self.push_to_next(event, *freed, packed, refused)?;
-            rest = after;
-        }
-        Ok(())
-    }
-
-    /// The open chunk has no room for an event: begins the next one with it.
-    #[cold]
-    fn push_to_next(
-        &mut self,
-        event: &Event,
-        freed: u64,
-        packed: &mut Vec<Packed>,
-        mut pushed: Pushed,
-    ) -> Result<()> {
-        if pushed == Pushed::Full {
+            // The next one begins another chunk.
             self.finish(packed)?;
-            pushed = with_chunker!(&mut self.chunker, chunker => chunker.push(event, freed));
-        }
-        match pushed {
-            Pushed::Written => Ok(()),
-            _ => Err(BinaryExportError::ItemTooLarge { chunk_size: self.chunk_size }),
+            match with_chunker!(&mut self.chunker, chunker => chunker.push(event, *freed_by)) {
+                Pushed::Written => (events, freed) = (rest, rest_freed),
+                _ => return Err(BinaryExportError::ItemTooLarge { chunk_size: self.chunk_size }),
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use heapwire_core::{
 #[cfg(feature = "parallel")]
 use self::batches::Others;
 use self::batches::{Batch, write};
-use super::batch::BatchEncoder;
+use super::batch::{BatchEncoder, Events};
 use super::output::{Output, Written};
 use crate::error::{BinaryExportError, Result};
 use crate::io::compressor::Compressor;
@@ -32,6 +32,9 @@ use crate::trace::replay::LiveBlocks;
 /// each.
 pub(super) const BATCH: usize = 1 << 16;
 
+/// Events that the caller's thread encodes together: few enough for a processor's first cache.
+const HELD: usize = 128;
+
 /// Bytes of packed definitions that wait for the end of the batch that they come before.
 pub(super) const MOST_DEFINITIONS: usize = 1 << 20;
 
@@ -44,10 +47,12 @@ const LONG_SEQUENCE: u32 = 1 << 31;
 pub struct TraceEncoder<W> {
     plan: CapturePlan,
     output: Output<W>,
-    /// What the caller's thread encodes with, each event as it comes.
+    /// What the caller's thread encodes with.
     encoder: BatchEncoder,
     #[cfg(feature = "parallel")]
     others: Option<Others>,
+    /// Events that the caller's thread encodes next, up to `HELD`.
+    held: Events,
     /// The batch that grows.
     batch: Batch,
     /// Whether it is collected, for another thread to encode it.
@@ -86,6 +91,7 @@ impl<W: Write> TraceEncoder<W> {
             #[cfg(feature = "parallel")]
             others: Others::new(&plan, &meter)?,
             encoder: BatchEncoder::new(&plan, meter)?,
+            held: Events::default(),
             batch: Batch::default(),
             is_collected: false,
             events: 0,
@@ -290,9 +296,12 @@ impl<W: Write> TraceEncoder<W> {
         }
         let freed = self.live.apply(event);
         if self.is_collected {
-            self.batch.events.push((*event, freed));
+            self.batch.events.push(*event, freed);
         } else {
-            self.encoder.push(event, freed, &mut self.batch.packed)?;
+            self.held.push(*event, freed);
+            if self.held.len() == HELD {
+                self.encode_held()?;
+            }
         }
         self.events += 1;
         self.position.event = self.position.event.wrapping_add(1);
@@ -317,6 +326,13 @@ impl<W: Write> TraceEncoder<W> {
         }
     }
 
+    /// Encodes the events that wait for it.
+    fn encode_held(&mut self) -> Result<()> {
+        let encoded = self.encoder.push_all(&self.held, &mut self.batch.packed);
+        self.held.clear();
+        encoded
+    }
+
     /// Completes the batch and the definitions that come before it.
     fn end_batch(&mut self) -> Result<()> {
         if let Some(requested) = self.live.wanted() {
@@ -329,6 +345,7 @@ impl<W: Write> TraceEncoder<W> {
             return Ok(());
         }
         if !self.is_collected {
+            self.encode_held()?;
             self.encoder.finish(&mut self.batch.packed)?;
         }
         self.events = 0;

@@ -1,9 +1,10 @@
 //! Columns: each field's bytes in a lane of its own, for chunks that are compressed later.
 //!
 //! Tags and time steps are nibbles, the low one of a byte first; the largest escape to the lane
-//! after them. All other lanes hold varints. The payload has them close together behind a table of
+//! after them. All other lanes hold prefix varints. The payload has them close together behind a table of
 //! their lengths.
 
+mod prefix_varint;
 mod reader;
 mod writer;
 

@@ -1,6 +1,6 @@
 //! Columns into fields.
 
-use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS};
+use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS, prefix_varint};
 use crate::lanes::{Lane, LaneReader};
 use crate::tag::Tag;
 use crate::varint;
@@ -32,24 +32,25 @@ impl<'a> ColumnsReader<'a> {
     }
 
     #[inline(always)]
-    fn varint(&mut self, lane: usize) -> Option<u64> {
+    fn number(&mut self, lane: usize) -> Option<u64> {
         let lane = self.lanes.get_mut(lane)?;
-        let (&first, rest) = lane.split_first()?;
-        if first < 0x80 {
-            *lane = rest;
-            return Some(first.into());
-        }
-        take_long(lane)
+        let (value, used) = prefix_varint::take(lane)?;
+        *lane = lane.get(used..)?;
+        Some(value)
     }
 }
 
 impl LaneReader for ColumnsReader<'_> {
-    const IS_QUICK: bool = true;
+    const QUICK: &'static [u8] = &COMMON;
 
     #[inline(always)]
-    fn tag(&mut self) -> Option<Tag> {
-        let nibble = self.tags.next()?;
-        if let Some(&tag) = COMMON.get(usize::from(nibble)) {
+    fn rank(&mut self) -> Option<u8> {
+        self.tags.next()
+    }
+
+    #[inline(always)]
+    fn ranked(&mut self, rank: u8) -> Option<Tag> {
+        if let Some(&tag) = COMMON.get(usize::from(rank)) {
             return Some(Tag(tag));
         }
         let lane = self.lanes.get_mut(UNCOMMON_TAGS)?;
@@ -64,12 +65,12 @@ impl LaneReader for ColumnsReader<'_> {
         if step < ESCAPE {
             return Some(step.into());
         }
-        self.varint(LONG_TIMES)?.checked_add(ESCAPE.into())
+        self.number(LONG_TIMES)?.checked_add(ESCAPE.into())
     }
 
     #[inline(always)]
     fn value(&mut self, lane: Lane) -> Option<u64> {
-        self.varint(FIRST_VALUES + lane as usize)
+        self.number(FIRST_VALUES + lane as usize)
     }
 
     fn is_exhausted(&self) -> bool {
@@ -122,12 +123,4 @@ impl<'a> NibbleReader<'a> {
     fn is_exhausted(&self) -> bool {
         self.rest.is_empty() && matches!(self.bits, 1 | 0x10)
     }
-}
-
-/// Takes a varint from a lane.
-#[inline(never)]
-fn take_long(lane: &mut &[u8]) -> Option<u64> {
-    let (value, used) = varint::take_quickly(lane)?;
-    *lane = lane.get(used..)?;
-    Some(value)
 }

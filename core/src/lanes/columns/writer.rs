@@ -1,7 +1,7 @@
 //! Fields into columns. While a chunk grows, its lanes lie spread over the storage with room behind
 //! each.
 
-use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS};
+use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS, prefix_varint};
 use crate::header::Layout;
 use crate::lanes::{Lane, Lanes, UNCOMMON, ranks};
 use crate::tag::Tag;
@@ -11,7 +11,7 @@ use crate::varint;
 const TABLE_ROOM: usize = COLUMN_COUNT * 4;
 
 /// The most bytes that one event adds to each lane; at least the 8 that a quick varint wants.
-const MOST: [usize; COLUMN_COUNT] = [8, 4, 8, 10, 8, 8, 10, 20, 8, 8, 20];
+const MOST: [usize; COLUMN_COUNT] = [8, 4, 8, 9, 9, 9, 9, 18, 9, 9, 18];
 /// Bytes kept in each lane for the nibbles that wait.
 const RESERVE: [usize; COLUMN_COUNT] = [8, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -32,25 +32,32 @@ struct Room {
     end: usize,
 }
 
-impl Room {
-    #[inline(never)]
-    fn put_long(&mut self, storage: &mut [u8], value: u64) -> bool {
-        let free = storage.get_mut(self.at..self.end).unwrap_or_default();
-        let written = varint::put_quickly(free, value);
-        self.at += written.unwrap_or_else(|| varint::len(value));
-        written.is_some()
+/// Nibbles that wait until they fill a word: the latest one highest, and below them all a 1.
+#[derive(Clone, Copy, Debug)]
+struct Nibbles(u64);
+
+impl Nibbles {
+    const NONE: Self = Self(1 << 63);
+
+    /// Adds one; returns the word that it fills.
+    #[inline(always)]
+    fn push(&mut self, nibble: u8) -> Option<u64> {
+        let Self(bits) = *self;
+        let next = bits >> 4 | u64::from(nibble) << 60;
+        // The 1 has come to the end.
+        let is_full = bits & 0xF != 0;
+        self.0 = if is_full { Self::NONE.0 } else { next };
+        is_full.then_some(next)
+    }
+
+    /// Those that wait, the first one lowest, and how many bytes they take.
+    fn take(&mut self) -> (u64, usize) {
+        let Self(bits) = core::mem::replace(self, Self::NONE);
+        let unused = bits.trailing_zeros() + 1;
+        // None are there when all bits are unused.
+        (bits.checked_shr(unused).unwrap_or(0), (64 - unused).div_ceil(8) as usize)
     }
 }
-
-/// Nibbles that wait until they fill a word, the first one lowest.
-#[derive(Clone, Copy, Debug)]
-struct Nibbles {
-    bits: u64,
-    count: u32,
-}
-
-/// Nibbles in a word.
-const NIBBLES_IN_WORD: u32 = 16;
 
 /// Writes columns.
 #[derive(Clone, Debug)]
@@ -70,13 +77,12 @@ impl Columns {
     /// A layout without storage: it has no room until [`Lanes::begin`].
     #[must_use]
     pub const fn new() -> Self {
-        let (empty, none) = (Room { start: 0, at: 0, end: 0 }, Nibbles { bits: 0, count: 0 });
         Self {
             start: 0,
             end: 0,
-            lanes: [empty; COLUMN_COUNT],
-            tags: none,
-            times: none,
+            lanes: [Room { start: 0, at: 0, end: 0 }; COLUMN_COUNT],
+            tags: Nibbles::NONE,
+            times: Nibbles::NONE,
             sure: 0,
             overflown: false,
         }
@@ -102,18 +108,16 @@ impl Columns {
     }
 
     #[cold]
-    fn look_for_room(&mut self, storage: &mut [u8]) -> bool {
-        self.sure = self.count_sure();
-        if self.sure == 0 && self.is_worth_spreading() {
+    fn look_for_room(&mut self, storage: &mut [u8]) -> usize {
+        let sure = self.count_sure();
+        if sure == 0 && self.is_worth_spreading() {
             // Half of the free room evenly, for what may come; half where it comes most.
             let events = (self.free() / 2 / MOST.iter().sum::<usize>()).min(EVENTS_AHEAD);
             if events > 0 && self.spread(storage, &MOST.map(|most| most * events)) {
-                self.sure = self.count_sure();
+                return self.count_sure();
             }
         }
-        let is_roomy = self.sure > 0;
-        self.sure = self.sure.saturating_sub(1);
-        is_roomy
+        sure
     }
 
     /// Gives each lane what it needs and shares the other free room out in proportion to what the
@@ -155,35 +159,37 @@ impl Columns {
     }
 
     #[inline(always)]
-    fn push_varint(&mut self, storage: &mut [u8], lane: usize, value: u64) {
+    fn push_number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
         let Some(room) = self.lanes.get_mut(lane) else { return };
-        if value < 0x80
-            && room.at < room.end
-            && let Some(byte) = storage.get_mut(room.at)
-        {
-            *byte = value as u8;
-            room.at += 1;
-        } else {
-            self.overflown |= !room.put_long(storage, value);
-        }
+        let free = storage.get_mut(room.at..room.end).unwrap_or_default();
+        let written = prefix_varint::put(free, value);
+        self.overflown |= written.is_none();
+        room.at += written.unwrap_or_else(|| prefix_varint::len(value));
     }
 
     #[inline(always)]
     fn push_nibble(&mut self, storage: &mut [u8], lane: usize, nibble: u8) {
         let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
-        nibbles.bits |= u64::from(nibble) << (4 * nibbles.count);
-        nibbles.count += 1;
-        if nibbles.count == NIBBLES_IN_WORD {
-            self.end_word(storage, lane);
+        if let Some(word) = nibbles.push(nibble) {
+            self.push_word(storage, lane, word);
         }
     }
 
-    /// Writes the nibbles that wait.
     #[inline(never)]
-    fn end_word(&mut self, storage: &mut [u8], lane: usize) {
+    fn push_word(&mut self, storage: &mut [u8], lane: usize, word: u64) {
+        let Some(room) = self.lanes.get_mut(lane) else { return };
+        match storage.get_mut(room.at..room.end).and_then(|free| free.first_chunk_mut()) {
+            Some(free) => *free = word.to_le_bytes(),
+            None => self.overflown = true,
+        }
+        room.at += size_of::<u64>();
+    }
+
+    /// Writes the nibbles that wait.
+    fn push_rest(&mut self, storage: &mut [u8], lane: usize) {
         let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
-        let Nibbles { bits, count } = core::mem::replace(nibbles, Nibbles { bits: 0, count: 0 });
-        for byte in bits.to_le_bytes().into_iter().take(count.div_ceil(2) as usize) {
+        let (bits, count) = nibbles.take();
+        for byte in bits.to_le_bytes().into_iter().take(count) {
             self.push(storage, lane, byte);
         }
     }
@@ -214,14 +220,13 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn is_roomy(&mut self, storage: &mut [u8]) -> bool {
-        match self.sure.checked_sub(1) {
-            Some(sure) => {
-                self.sure = sure;
-                true
-            }
-            None => self.look_for_room(storage),
+    fn sure(&mut self, storage: &mut [u8], most: usize) -> usize {
+        if self.sure == 0 {
+            self.sure = self.look_for_room(storage);
         }
+        let sure = self.sure.min(most);
+        self.sure -= sure;
+        sure
     }
 
     #[inline(always)]
@@ -241,13 +246,13 @@ impl Lanes for Columns {
             self.push_nibble(storage, TIMES, step as u8);
         } else {
             self.push_nibble(storage, TIMES, ESCAPE);
-            self.push_varint(storage, LONG_TIMES, step - u64::from(ESCAPE));
+            self.push_number(storage, LONG_TIMES, step - u64::from(ESCAPE));
         }
     }
 
     #[inline(always)]
     fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64) {
-        self.push_varint(storage, FIRST_VALUES + lane as usize, value);
+        self.push_number(storage, FIRST_VALUES + lane as usize, value);
     }
 
     #[inline(always)]
@@ -259,7 +264,11 @@ impl Lanes for Columns {
     fn undo(&mut self, before: Self, storage: &mut [u8]) -> bool {
         let mut needs = [0; COLUMN_COUNT];
         for ((need, tried), kept) in needs.iter_mut().zip(&self.lanes).zip(&before.lanes) {
-            *need = tried.at - kept.at;
+            *need = match tried.at - kept.at {
+                0 => 0,
+                // The last number is written with what is above it.
+                used => used + size_of::<u64>() - 1,
+            };
         }
         *self = before;
         self.is_worth_spreading() && self.spread(storage, &needs)
@@ -269,8 +278,8 @@ impl Lanes for Columns {
         for (lane, reserve) in self.lanes.iter_mut().zip(RESERVE) {
             lane.end = lane.end.saturating_add(reserve);
         }
-        self.end_word(storage, TAGS);
-        self.end_word(storage, TIMES);
+        self.push_rest(storage, TAGS);
+        self.push_rest(storage, TIMES);
         let mut at = self.start;
         for lane in &self.lanes {
             // The table's room is kept free, and its entries are at most 4 bytes each.

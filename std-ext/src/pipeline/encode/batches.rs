@@ -3,13 +3,14 @@
 
 use std::io::Write;
 
-use heapwire_core::{ChunkKind, Event, StreamPosition};
+use heapwire_core::{ChunkKind, StreamPosition};
 
 use crate::error::{BinaryExportError, Result};
 use crate::io::compressor::Packed;
 use crate::monitoring::{Meter, Stage};
 #[cfg(feature = "parallel")]
 use crate::pipeline::batch::BatchEncoder;
+use crate::pipeline::batch::Events;
 #[cfg(feature = "parallel")]
 use crate::pipeline::ordered::{Ordered, Work};
 use crate::pipeline::output::Output;
@@ -22,8 +23,8 @@ pub(super) struct Batch {
     pub(super) position: StreamPosition,
     /// Chunks of definitions that come before.
     pub(super) definitions: Vec<Packed>,
-    /// Those that wait to be encoded, each with the size in bytes of the block that it frees.
-    pub(super) events: Vec<(Event, u64)>,
+    /// Those that wait to be encoded.
+    pub(super) events: Events,
     pub(super) packed: Vec<Packed>,
     pub(super) failure: Option<BinaryExportError>,
 }
@@ -31,8 +32,8 @@ pub(super) struct Batch {
 #[cfg(feature = "parallel")]
 impl Batch {
     /// What its events were in, if it was collected.
-    pub(super) fn into_memory(self) -> Option<Vec<(Event, u64)>> {
-        (self.events.capacity() > 0).then_some(self.events)
+    pub(super) fn into_memory(self) -> Option<Events> {
+        (!self.events.is_new()).then_some(self.events)
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) fn write<W: Write>(
 pub(super) struct Others {
     pub(super) ordered: Ordered<Batch>,
     /// Memory for events of batches that are collected: no more than of those under way at once.
-    pub(super) spare: Vec<Vec<(Event, u64)>>,
+    pub(super) spare: Vec<Events>,
 }
 
 #[cfg(feature = "parallel")]

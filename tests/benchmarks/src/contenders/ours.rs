@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use heapwire::heapwire_core::{
-    Chunk, ChunkKind, Chunker, Columns, Event, Placement, Pushed, Shape, Tables,
+    Chunk, ChunkKind, Chunker, Columns, Event, Placement, Shape, Tables,
 };
 use heapwire::io::capture_reader::{CaptureReader, Damage, Part};
 use heapwire::io::capture_writer::CaptureWriter;
@@ -109,16 +109,15 @@ impl<T: Tables> Coder for Chunks<T> {
     fn encode(&mut self, trace: &Trace, out: &mut Vec<u8>) -> Result<()> {
         self.chunker.set_position(Default::default());
         let mut writer = CaptureWriter::new(out, false)?;
-        for (event, &freed) in trace.input.events.iter().zip(&trace.freed) {
-            if self.chunker.pending_events() == self.most_events {
+        let (mut events, mut freed) = (&trace.input.events[..], &trace.freed[..]);
+        while !events.is_empty() {
+            let room = events.len().min((self.most_events - self.chunker.pending_events()) as usize);
+            let pushed = self.chunker.push_all(&events[..room], freed);
+            (events, freed) = (&events[pushed..], &freed[pushed..]);
+            ensure!(self.chunker.pending_events() > 0, "an event is larger than a chunk");
+            if pushed < room || self.chunker.pending_events() == self.most_events {
                 self.write_chunk(&mut writer)?;
             }
-            let mut pushed = self.chunker.push(event, freed);
-            if pushed == Pushed::Full {
-                self.write_chunk(&mut writer)?;
-                pushed = self.chunker.push(event, freed);
-            }
-            ensure!(pushed == Pushed::Written, "an event is larger than a chunk");
         }
         self.write_chunk(&mut writer)?;
         writer.finish(&[self.chunker.position()])?;
