@@ -89,7 +89,14 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
     }
 
     #[inline(always)]
-    fn encode_alloc(&mut self, storage: &mut [u8], step: u64, address: T::Word, size: u64, site: u32) {
+    fn encode_alloc(
+        &mut self,
+        storage: &mut [u8],
+        step: u64,
+        address: T::Word,
+        size: u64,
+        site: u32,
+    ) {
         let met = self.model.meet_alloc(address, size, site);
         let hit = met.site_code.is_none();
         self.lanes.tag(storage, Tag::alloc(hit, met.sized, met.place.number()));

@@ -144,7 +144,12 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// A block is allocated: what was foretold of it. Does at once what [`learn_alloc`](Self::learn_alloc) does when
     /// it is known what was.
     #[inline(always)]
-    pub(crate) fn meet_alloc(&mut self, address: T::Word, size: u64, site: u32) -> MetAlloc<T::Word> {
+    pub(crate) fn meet_alloc(
+        &mut self,
+        address: T::Word,
+        size: u64,
+        site: u32,
+    ) -> MetAlloc<T::Word> {
         let hit = self.meet(Act::Alloc, site);
         let site_code = if hit { None } else { Some(self.site_code(site)) };
         self.learn_site(hit, site);

@@ -77,7 +77,8 @@ impl<T: Tables, P: Placing> Model<T, P> {
     pub(super) fn learn_act(&mut self, hit: bool, act: Act, site: u32) {
         if let Some(context) = self.context() {
             if hit {
-                context.confidence = context.confidence.wrapping_add((context.confidence < 3).into());
+                context.confidence =
+                    context.confidence.wrapping_add((context.confidence < 3).into());
             } else if let Some(confidence) = context.confidence.checked_sub(1) {
                 context.confidence = confidence;
             } else {

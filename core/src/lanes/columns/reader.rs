@@ -1,6 +1,9 @@
 //! Columns into fields.
 
-use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS, prefix_varint};
+use super::{
+    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS,
+    prefix_varint,
+};
 use crate::lanes::{Lane, LaneReader};
 use crate::tag::Tag;
 use crate::varint;

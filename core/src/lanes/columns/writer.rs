@@ -1,7 +1,10 @@
 //! Fields into columns. While a chunk grows, its lanes lie spread over the storage with room behind
 //! each.
 
-use super::{COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS, prefix_varint};
+use super::{
+    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS,
+    prefix_varint,
+};
 use crate::header::Layout;
 use crate::lanes::{Lane, Lanes, UNCOMMON, ranks};
 use crate::tag::Tag;

@@ -111,7 +111,8 @@ impl<T: Tables> Coder for Chunks<T> {
         let mut writer = CaptureWriter::new(out, false)?;
         let (mut events, mut freed) = (&trace.input.events[..], &trace.freed[..]);
         while !events.is_empty() {
-            let room = events.len().min((self.most_events - self.chunker.pending_events()) as usize);
+            let room =
+                events.len().min((self.most_events - self.chunker.pending_events()) as usize);
             let pushed = self.chunker.push_all(&events[..room], freed);
             (events, freed) = (&events[pushed..], &freed[pushed..]);
             ensure!(self.chunker.pending_events() > 0, "an event is larger than a chunk");
