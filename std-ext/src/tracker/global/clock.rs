@@ -7,7 +7,7 @@ use quanta::Clock;
 const MAX_TICK: u64 = 16;
 
 /// One clock for all threads, started with its tracker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct TickClock {
     clock: Clock,
     /// A tick is so many units of the counter, as a power of 2.

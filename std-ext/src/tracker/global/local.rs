@@ -27,6 +27,9 @@ pub(super) struct Local {
     /// Whether the slot is for one event only: nobody will tell when the thread is over.
     late: Cell<bool>,
     place: Cell<Option<Place>>,
+    /// The same, where there is nothing else to be done with an event: the thread is neither `inside`
+    /// nor `late`.
+    ready: Cell<Option<Place>>,
     number: Cell<u32>,
     /// The site of the innermost scope.
     site: Cell<u32>,
@@ -42,6 +45,14 @@ pub(super) struct Local {
 pub(super) struct Place {
     pub(super) slot: &'static Slot,
     pub(super) page: &'static Page,
+}
+
+impl Place {
+    /// Whether it is in this tracker, and there is room for an event.
+    #[inline(always)]
+    fn has_room(&self, tracker: usize) -> bool {
+        self.slot.tracker() == tracker && !self.slot.log().is_full()
+    }
 }
 
 /// A scope whose site this thread has asked for before.
@@ -73,16 +84,22 @@ pub(super) fn with<R>(f: impl FnOnce(&Local) -> R) -> R {
     LOCAL.with(f)
 }
 
+/// The site of the innermost scope.
+#[inline(always)]
+pub(super) fn site() -> u32 {
+    LOCAL.with(|local| local.site.get())
+}
+
 /// Runs `f` unless this thread is within the tracker already; what `f` allocates is not recorded.
 pub(super) fn inside<R>(f: impl FnOnce() -> R) -> Option<R> {
     /// Also when `f` panics.
     struct Outside;
     impl Drop for Outside {
         fn drop(&mut self) {
-            with(|local| local.inside.set(false));
+            with(|local| local.set_inside(false));
         }
     }
-    let entered = with(|local| !local.inside.replace(true));
+    let entered = with(|local| !local.set_inside(true));
     entered.then(|| {
         let _outside = Outside;
         f()
@@ -95,6 +112,7 @@ impl Local {
             inside: Cell::new(false),
             late: Cell::new(false),
             place: Cell::new(None),
+            ready: Cell::new(None),
             number: Cell::new(0),
             site: Cell::new(NO_SITE),
             resizing: Cell::new(false),
@@ -109,10 +127,27 @@ impl Local {
         self.inside.get()
     }
 
+    /// Says whether the thread is within the tracker; returns whether it was.
+    fn set_inside(&self, inside: bool) -> bool {
+        let was_inside = self.inside.replace(inside);
+        self.make_ready();
+        was_inside
+    }
+
+    fn make_ready(&self) {
+        let is_plain = !self.inside.get() && !self.late.get();
+        self.ready.set(self.place.get().filter(|_| is_plain));
+    }
+
     /// Where the thread records, if that is in this tracker and there is room for an event.
-    #[inline(always)]
     pub(super) fn place(&self, tracker: usize) -> Option<Place> {
-        self.place.get().filter(|at| at.slot.tracker() == tracker && !at.slot.log().is_full())
+        self.place.get().filter(|at| at.has_room(tracker))
+    }
+
+    /// Where the thread [records](Self::place), if it is neither within the tracker nor ending.
+    #[inline(always)]
+    pub(super) fn ready_place(&self, tracker: usize) -> Option<Place> {
+        self.ready.get().filter(|at| at.has_room(tracker))
     }
 
     /// The slot that the thread has of this tracker.
@@ -128,10 +163,12 @@ impl Local {
         }
         self.place.set(Some(place));
         self.late.set(LEAVE_AT_EXIT.try_with(|_| ()).is_err());
+        self.make_ready();
     }
 
     /// Gives the slot back.
     pub(super) fn leave(&self) {
+        self.ready.set(None);
         if let Some(place) = self.place.take() {
             place.slot.give_back();
         }
@@ -160,12 +197,6 @@ impl Local {
         }
         let (start, end) = self.stack.get();
         start..end
-    }
-
-    /// The site of the innermost scope.
-    #[inline(always)]
-    pub(super) fn site(&self) -> u32 {
-        self.site.get()
     }
 
     /// Enters a scope; returns the site of the one around it.

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use heapwire_core::{Event, EventKind};
 
-use super::packing::{ADDRESS, Field, Own, Past, SITE, SIZE, SiteOf, THREAD, TIME, Widths};
+use super::packing::{
+    ADDRESS, FAR, Field, KIND_BITS, Past, SHORT_ADDRESS, SHORT_SIZE, SHORT_TIME, SITE, SIZE,
+    SiteOf, THREAD, TIME, Widths,
+};
 
 /// Words of a page.
 const PAGE_WORDS: usize = 1 << 11;
 /// No entry begins in so many last words of a page: the longest, a reallocation whose site is another,
-/// takes 305 bits.
+/// takes 308 bits.
 const RESERVED_WORDS: usize = 8;
 const WORD_BITS: u64 = u64::BITS as u64;
 const PAGE_BITS: u64 = PAGE_WORDS as u64 * WORD_BITS;
@@ -20,15 +23,20 @@ const FULL_BITS: u64 = PAGE_BITS - RESERVED_WORDS as u64 * WORD_BITS;
 /// Memory of a log.
 pub(super) type Page = [AtomicU64; PAGE_WORDS];
 
-/// What an entry is: two bits, and two more of [`RARE`] ones.
+/// What an entry is: two bits, and three more of [`LONG`] ones. What is not long is an event of small
+/// numbers; a reallocation, then, that left its block in place.
 const ALLOC: u64 = 0;
 const FREE: u64 = 1;
 const REALLOC: u64 = 2;
-const RARE: u64 = 3;
-const FAILED: u64 = 0;
-const THREAD_CHANGE: u64 = 1;
-const ALLOC_SITE_CHANGE: u64 = 2;
-const FREE_SITE_CHANGE: u64 = 3;
+const LONG: u64 = 3;
+const FAILED: u64 = 3;
+const THREAD_CHANGE: u64 = 4;
+const ALLOC_SITE_CHANGE: u64 = 5;
+const FREE_SITE_CHANGE: u64 = 6;
+
+const LONG_KIND_BITS: u32 = 3;
+/// A field of a long entry has its class before it.
+const CLASS_BITS: u32 = 2;
 
 /// Packed events.
 #[derive(Debug)]
@@ -37,25 +45,24 @@ pub(super) struct Log {
     pages: boxcar::Vec<&'static Page>,
     /// Bits in all pages.
     end: AtomicU64,
-    /// The bits of the last word.
-    word: Own,
     past: Past,
 }
 
 impl Log {
     pub(super) const fn new() -> Self {
-        Self {
-            pages: boxcar::Vec::new(),
-            end: AtomicU64::new(0),
-            word: Own::new(),
-            past: Past::new(),
-        }
+        Self { pages: boxcar::Vec::new(), end: AtomicU64::new(0), past: Past::new() }
     }
 
     /// Whether the page that it is in has no room for an event. The owner asks.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
         self.end.load(Ordering::Relaxed) % PAGE_BITS >= FULL_BITS
+    }
+
+    /// When the last event was. The owner asks.
+    #[inline(always)]
+    pub(super) fn last_time(&self) -> u64 {
+        self.past.time.get()
     }
 
     /// The page with room for an event, a new one if need be. The owner asks.
@@ -66,7 +73,6 @@ impl Log {
             let words: Box<[AtomicU64]> = (0..PAGE_WORDS).map(|_| AtomicU64::new(0)).collect();
             let page: &'static [AtomicU64] = Box::leak(words);
             self.pages.push(page.try_into().ok()?);
-            self.word.set(0);
             self.end.store(at * PAGE_BITS, Ordering::Release);
         }
         self.pages.get(at as usize).copied()
@@ -75,25 +81,54 @@ impl Log {
     /// Records an allocation on the [`page`](Self::page) of now.
     #[inline(always)]
     pub(super) fn alloc(&self, page: &Page, time: u64, site: u32, address: u64, size: u64) {
+        if self.past.site(SiteOf::Allocs) == site
+            && let Some(short) = self.past.short(ALLOC, time, address, Some(size))
+        {
+            return self.put_short(page, short);
+        }
+        self.unusual_alloc(page, time, site, address, size);
+    }
+
+    /// Records one that is at another site, or too large for a short entry. The other kinds have the like.
+    #[inline(never)]
+    fn unusual_alloc(&self, page: &Page, time: u64, site: u32, address: u64, size: u64) {
         self.at_site(page, SiteOf::Allocs, site);
-        let time = self.past.time_field(time);
-        let address = self.past.address_field(address);
-        let size = Field::new(&SIZE, 0, size);
-        let head = ALLOC | time.class << 2 | address.class << 4 | size.class << 6;
-        self.put_fields(page, (head, 8), [time, address, size]);
+        if let Some(short) = self.past.short(ALLOC, time, address, Some(size)) {
+            return self.put_short(page, short);
+        }
+        let mut writer = self.long(page, ALLOC);
+        writer.put_fields([
+            self.past.time_field(time),
+            self.past.address_field(address),
+            Field::new(&SIZE, 0, size),
+        ]);
+        writer.publish();
     }
 
     /// Records a free.
     #[inline(always)]
     pub(super) fn free(&self, page: &Page, time: u64, site: u32, address: u64) {
+        if self.past.site(SiteOf::Frees) == site
+            && let Some(short) = self.past.short(FREE, time, address, None)
+        {
+            return self.put_short(page, short);
+        }
+        self.unusual_free(page, time, site, address);
+    }
+
+    #[inline(never)]
+    fn unusual_free(&self, page: &Page, time: u64, site: u32, address: u64) {
         self.at_site(page, SiteOf::Frees, site);
-        let time = self.past.time_field(time);
-        let address = self.past.address_field(address);
-        let head = FREE | time.class << 2 | address.class << 4;
-        self.put_fields(page, (head, 6), [time, address, Field::NONE]);
+        if let Some(short) = self.past.short(FREE, time, address, None) {
+            return self.put_short(page, short);
+        }
+        let mut writer = self.long(page, FREE);
+        writer.put_fields([self.past.time_field(time), self.past.address_field(address)]);
+        writer.publish();
     }
 
     /// Records a reallocation.
+    #[inline(always)]
     pub(super) fn realloc(
         &self,
         page: &Page,
@@ -102,18 +137,37 @@ impl Log {
         (old, address): (u64, u64),
         size: u64,
     ) {
-        self.at_site(page, SiteOf::Allocs, site);
-        let time = self.past.time_field(time);
-        let from = self.past.address_field(old);
-        let size = Field::new(&SIZE, 0, size);
-        let moved = u64::from(address != old);
-        let head = REALLOC | time.class << 2 | from.class << 4 | size.class << 6 | moved << 8;
-        let mut writer = self.writer(page);
-        writer.put(head, 9);
-        [time, from, size].into_iter().for_each(|field| writer.put(field.value, field.width));
-        if address != old {
-            writer.put_field(self.past.address_field(address));
+        if old == address
+            && self.past.site(SiteOf::Allocs) == site
+            && let Some(short) = self.past.short(REALLOC, time, address, Some(size))
+        {
+            return self.put_short(page, short);
         }
+        self.unusual_realloc(page, time, site, (old, address), size);
+    }
+
+    #[inline(never)]
+    fn unusual_realloc(
+        &self,
+        page: &Page,
+        time: u64,
+        site: u32,
+        (old, address): (u64, u64),
+        size: u64,
+    ) {
+        self.at_site(page, SiteOf::Allocs, site);
+        if old == address
+            && let Some(short) = self.past.short(REALLOC, time, address, Some(size))
+        {
+            return self.put_short(page, short);
+        }
+        let mut writer = self.long(page, REALLOC);
+        writer.put_fields([
+            self.past.time_field(time),
+            self.past.address_field(old),
+            self.past.address_field(address),
+            Field::new(&SIZE, 0, size),
+        ]);
         writer.publish();
     }
 
@@ -121,10 +175,8 @@ impl Log {
     #[cold]
     pub(super) fn failed(&self, page: &Page, time: u64, site: u32, size: u64) {
         self.at_site(page, SiteOf::Allocs, site);
-        let mut writer = self.writer(page);
-        writer.put(RARE | FAILED << 2, 4);
-        writer.put_field(self.past.time_field(time));
-        writer.put_field(Field::new(&SIZE, 0, size));
+        let mut writer = self.long(page, FAILED);
+        writer.put_fields([self.past.time_field(time), Field::new(&SIZE, 0, size)]);
         writer.publish();
     }
 
@@ -132,56 +184,40 @@ impl Log {
     pub(super) fn of_thread(&self, page: &Page, thread: u32) {
         let thread = u64::from(thread);
         if self.past.thread.replace(thread) != thread {
-            let mut writer = self.writer(page);
-            writer.put(RARE | THREAD_CHANGE << 2, 4);
-            writer.put_field(Field::new(&THREAD, 0, thread));
+            let mut writer = self.long(page, THREAD_CHANGE);
+            writer.put_fields([Field::new(&THREAD, 0, thread)]);
             writer.publish();
         }
     }
 
-    /// Says that the event which follows, and others of its kind, are of this site.
     #[inline(always)]
+    fn put_short(&self, page: &Page, (bits, width): (u64, u64)) {
+        let mut writer = self.writer(page);
+        writer.put(bits, width);
+        writer.publish();
+    }
+
+    /// Says that the event which follows, and others of its kind, are of this site.
     fn at_site(&self, page: &Page, of: SiteOf, site: u32) {
         if self.past.site(of) != site {
-            self.change_site(page, of, site);
+            let is_of_allocs = of == SiteOf::Allocs;
+            let change = if is_of_allocs { ALLOC_SITE_CHANGE } else { FREE_SITE_CHANGE };
+            let mut writer = self.long(page, change);
+            writer.put_fields([self.past.site_field(of, site)]);
+            writer.publish();
         }
     }
 
-    #[inline(never)]
-    fn change_site(&self, page: &Page, of: SiteOf, site: u32) {
-        let change = if of == SiteOf::Allocs { ALLOC_SITE_CHANGE } else { FREE_SITE_CHANGE };
+    /// Begins a long entry.
+    fn long<'a>(&'a self, page: &'a Page, kind: u64) -> Writer<'a> {
         let mut writer = self.writer(page);
-        writer.put(RARE | change << 2, 4);
-        writer.put_field(self.past.site_field(of, site));
-        writer.publish();
-    }
-
-    #[inline(always)]
-    fn put_fields(&self, page: &Page, head: (u64, u32), fields: [Field; 3]) {
-        let [a, b, c] = fields;
-        let (at_b, at_c) = (head.1 + a.width, head.1 + a.width + b.width);
-        let width = at_c + c.width;
-        if at_c >= u64::BITS || width > u64::BITS {
-            return self.put_long(page, head, fields);
-        }
-        let mut writer = self.writer(page);
-        writer.put(head.0 | a.value << head.1 | b.value << at_b | c.value << at_c, width);
-        writer.publish();
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_long(&self, page: &Page, head: (u64, u32), fields: [Field; 3]) {
-        let mut writer = self.writer(page);
-        writer.put(head.0, head.1);
-        fields.into_iter().for_each(|field| writer.put(field.value, field.width));
-        writer.publish();
+        writer.put(LONG | kind << KIND_BITS, u64::from(KIND_BITS + LONG_KIND_BITS));
+        writer
     }
 
     #[inline(always)]
     fn writer<'a>(&'a self, page: &'a Page) -> Writer<'a> {
-        let end = self.end.load(Ordering::Relaxed);
-        Writer { log: self, page, end, word: self.word.get() }
+        Writer { log: self, page, end: self.end.load(Ordering::Relaxed) }
     }
 
     /// The events that it has now, with times of the clock.
@@ -196,33 +232,33 @@ struct Writer<'a> {
     log: &'a Log,
     page: &'a Page,
     end: u64,
-    word: u64,
 }
 
 impl Writer<'_> {
     #[inline(always)]
     fn publish(self) {
-        self.log.word.set(self.word);
         self.log.end.store(self.end, Ordering::Release);
     }
 
-    fn put_field(&mut self, field: Field) {
-        self.put(field.class, 2);
-        self.put(field.value, field.width);
+    fn put_fields<const N: usize>(&mut self, fields: [Field; N]) {
+        for Field { value, class, width } in fields {
+            self.put(class, u64::from(CLASS_BITS));
+            self.put(value, u64::from(width));
+        }
     }
 
-    /// Appends the lowest bits of a number, of which the others are 0.
+    /// Appends the lowest bits of a number, of which the others are 0, as are all bits behind the end.
     #[inline(always)]
-    fn put(&mut self, bits: u64, width: u32) {
+    fn put(&mut self, bits: u64, width: u64) {
         let at = (self.end / WORD_BITS) as usize % PAGE_WORDS;
-        let used = self.end % WORD_BITS;
-        let low = self.word | bits << used;
-        let high = bits >> 1 >> (WORD_BITS - 1 - used);
+        // Both shifts by what the last bits of the end say; the other one is by 64 - used, in two steps.
+        let used = self.end as u32;
+        let low = self.page[at].load(Ordering::Relaxed) | bits.wrapping_shl(used);
+        let high = (bits >> 1).wrapping_shr(!used);
         self.page[at].store(low, Ordering::Relaxed);
         // Within the page, since no event begins near its end.
         self.page[(at + 1) % PAGE_WORDS].store(high, Ordering::Relaxed);
-        self.word = if used + u64::from(width) < WORD_BITS { low } else { high };
-        self.end += u64::from(width);
+        self.end += width;
     }
 }
 
@@ -256,80 +292,67 @@ impl Reader<'_> {
         (low | high << 1 << (WORD_BITS - 1 - used)) & (u64::MAX >> (u64::BITS - width))
     }
 
-    fn take_value(&mut self, widths: &Widths, class: u64) -> u64 {
-        self.take(widths[class as usize % 4])
-    }
-
-    /// A field whose class stands before it.
+    /// A field of a long entry: its class, and its value.
     fn take_field(&mut self, widths: &Widths) -> (u64, u64) {
-        let class = self.take(2);
-        (class, self.take_value(widths, class))
+        let class = self.take(CLASS_BITS);
+        (class, self.take(widths[class as usize % widths.len()]))
     }
 
-    fn take_time(&mut self, class: u64) -> u64 {
-        let time = self.past.time.get().wrapping_add(self.take_value(&TIME, class));
-        self.past.time.set(time);
-        time
-    }
-
-    fn take_address(&mut self, class: u64) -> u64 {
-        let value = self.take_value(&ADDRESS, class);
+    fn take_address(&mut self) -> u64 {
+        let (class, value) = self.take_field(&ADDRESS);
         self.past.address(class, value)
     }
 
     /// The event of an entry; `None` of one that only names the thread, and at the end.
     fn take_entry(&mut self) -> Option<Event> {
         while self.at < self.end {
-            let kind = self.take(2);
-            if kind != RARE {
-                return Some(self.take_usual(kind));
+            let kind = self.take(KIND_BITS);
+            if kind != LONG {
+                return Some(self.take_short(kind));
             }
-            let change = self.take(2);
-            if change == FAILED {
-                let class = self.take(2);
-                let time = self.take_time(class);
-                let (_, size) = self.take_field(&SIZE);
-                let site = self.past.site(SiteOf::Allocs);
-                return Some(self.event(time, EventKind::FailedAlloc { size, site }));
-            } else if change == THREAD_CHANGE {
+            let kind = self.take(LONG_KIND_BITS);
+            if kind == THREAD_CHANGE {
                 let (_, thread) = self.take_field(&THREAD);
                 self.past.thread.set(thread);
                 return None;
+            } else if kind < THREAD_CHANGE {
+                return Some(self.take_long(kind));
             }
             // Its event follows in the same page.
-            let of = if change == ALLOC_SITE_CHANGE { SiteOf::Allocs } else { SiteOf::Frees };
+            let of = if kind == ALLOC_SITE_CHANGE { SiteOf::Allocs } else { SiteOf::Frees };
             let (class, value) = self.take_field(&SITE);
             self.past.change_site(of, class, value);
         }
         None
     }
 
-    fn take_usual(&mut self, kind: u64) -> Event {
-        let (time, address) = (self.take(2), self.take(2));
-        let size = if kind == FREE { 0 } else { self.take(2) };
-        let moved = kind == REALLOC && self.take(1) == 1;
-        let time = self.take_time(time);
-        let address = self.take_address(address);
-        if kind == FREE {
-            let site = self.past.site(SiteOf::Frees);
-            return self.event(time, EventKind::Free { address, site });
-        }
-        let size = self.take_value(&SIZE, size);
-        let site = self.past.site(SiteOf::Allocs);
-        if kind == ALLOC {
-            return self.event(time, EventKind::Alloc { address, size, site });
-        }
-        let old = address;
-        let address = if moved {
-            let class = self.take(2);
-            self.take_address(class)
-        } else {
-            old
-        };
-        self.event(time, EventKind::Realloc { old, address, size, site })
+    fn take_short(&mut self, kind: u64) -> Event {
+        let is_far = self.take(1);
+        let step = self.take(SHORT_TIME);
+        let time = self.past.step(step);
+        let size = if kind == FREE { 0 } else { self.take(SHORT_SIZE) };
+        let distance = self.take(SHORT_ADDRESS[is_far as usize % SHORT_ADDRESS.len()]);
+        let address = self.past.address(FAR, distance);
+        self.event(kind, time, (address, address), size)
     }
 
-    fn event(&self, time: u64, kind: EventKind) -> Event {
+    fn take_long(&mut self, kind: u64) -> Event {
+        let (_, step) = self.take_field(&TIME);
+        let time = self.past.step(step);
+        let old = if kind == FAILED { 0 } else { self.take_address() };
+        let address = if kind == REALLOC { self.take_address() } else { old };
+        let size = if kind == FREE { 0 } else { self.take_field(&SIZE).1 };
+        self.event(kind, time, (old, address), size)
+    }
+
+    fn event(&self, kind: u64, time: u64, (old, address): (u64, u64), size: u64) -> Event {
+        let site = self.past.site(if kind == FREE { SiteOf::Frees } else { SiteOf::Allocs });
+        let kind = match kind {
+            ALLOC => EventKind::Alloc { address, size, site },
+            FREE => EventKind::Free { address, site },
+            REALLOC => EventKind::Realloc { old, address, size, site },
+            _ => EventKind::FailedAlloc { size, site },
+        };
         Event { time, thread: self.past.thread.get() as u32, kind }
     }
 }

@@ -12,7 +12,7 @@ mod stacks;
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use heapwire_core::{HeapObserver, NO_SITE};
 
@@ -23,6 +23,10 @@ use log::{Log, Page};
 use sites::Sites;
 use slot::Slot;
 use stack::frame_pointer;
+
+/// Bits of a tracker's mode: that it records, and that it records call stacks then.
+const RECORDS: u8 = 1;
+const FOLLOWS_STACKS: u8 = 2;
 
 /// The frame of the function that reports, which the allocator's caller called.
 type Frame = Option<usize>;
@@ -60,8 +64,8 @@ type Frame = Option<usize>;
 /// ```
 #[derive(Debug)]
 pub struct GlobalTracker {
-    recording: AtomicBool,
-    stacks: AtomicBool,
+    /// Of [`RECORDS`] and [`FOLLOWS_STACKS`].
+    mode: AtomicU8,
     clock: OnceLock<TickClock>,
     slots: boxcar::Vec<&'static Slot>,
     sites: Sites,
@@ -85,8 +89,7 @@ impl GlobalTracker {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            recording: AtomicBool::new(false),
-            stacks: AtomicBool::new(false),
+            mode: AtomicU8::new(0),
             clock: OnceLock::new(),
             slots: boxcar::Vec::new(),
             sites: Sites::new(),
@@ -100,7 +103,7 @@ impl GlobalTracker {
     pub fn start(&'static self) {
         self.this.0.get_or_init(|| self);
         local::inside(|| self.clock.get_or_init(TickClock::start));
-        self.recording.store(true, Ordering::Release);
+        self.mode.fetch_or(RECORDS, Ordering::Release);
     }
 
     /// Records from now on, as [`start`](Self::start) does, and the call stack of each allocation and
@@ -110,14 +113,16 @@ impl GlobalTracker {
     /// Stacks are followed by frame pointers: compile with `-C force-frame-pointers=yes`. Where code
     /// without them called, the stack ends or has a wrong address. The innermost 192 frames count.
     pub fn start_with_stacks(&'static self) -> bool {
-        self.stacks.store(stack::SUPPORTED, Ordering::Relaxed);
+        if stack::SUPPORTED {
+            self.mode.fetch_or(FOLLOWS_STACKS, Ordering::Relaxed);
+        }
         self.start();
         stack::SUPPORTED
     }
 
     /// Records no more. What is recorded stays.
     pub fn stop(&self) {
-        self.recording.store(false, Ordering::Release);
+        self.mode.fetch_and(!RECORDS, Ordering::Release);
     }
 
     /// Enters a scope: until the guard is dropped, what this thread allocates comes from the site of
@@ -143,25 +148,37 @@ impl GlobalTracker {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Records an event of this thread at its site. A free has no frame.
     #[inline(always)]
-    fn record(
-        &self,
-        local: &Local,
-        frame: Frame,
-        write: impl FnOnce(&Log, &Page, u64, u32),
-    ) -> Option<&'static Slot> {
-        let Place { slot, page } = self.place(local)?;
-        let site = match self.stacks.load(Ordering::Relaxed) {
+    fn has_mode(&self, bits: u8) -> bool {
+        self.mode.load(Ordering::Relaxed) & bits != 0
+    }
+
+    /// The time, and where this thread records an event of it at once, as it does nearly always: it is not
+    /// within the tracker, its place has room, and there is no call stack to follow.
+    #[inline(always)]
+    fn ready(&self) -> Option<(u64, Place)> {
+        if self.mode.load(Ordering::Relaxed) != RECORDS {
+            return None;
+        }
+        // Before there is anything else to keep in registers: the system's clock may be asked.
+        let time = self.clock.get()?.now();
+        Some((time, local::with(|local| local.ready_place(self.identity()))?))
+    }
+
+    /// Records an event of this thread at its site, whatever has to be done first. A free has no frame.
+    fn record(&self, local: &Local, frame: Frame, write: impl FnOnce(&Log, &Page, u64, u32)) {
+        let Some(clock) = self.clock.get() else { return };
+        let Some(Place { slot, page }) = self.place(local) else { return };
+        let site = match self.has_mode(FOLLOWS_STACKS) {
             true => frame.map_or(NO_SITE, |frame| self.stack_site(local, slot, frame)),
-            false => local.site(),
+            false => local::site(),
         };
-        write(slot.log(), page, slot.clock().now(), site);
-        Some(slot)
+        write(slot.log(), page, clock.now(), site);
+        slot.end_resizing();
+        local.leave_if_late();
     }
 
     /// Where this thread records, with room for an event.
-    #[inline(always)]
     fn place(&self, local: &Local) -> Option<Place> {
         match local.place(self.identity()) {
             None => self.new_place(local),
@@ -186,15 +203,12 @@ impl GlobalTracker {
 
     /// A slot that no thread has.
     fn take_slot(&self) -> Option<&'static Slot> {
-        // Who sees that it records sees its clock.
-        fence(Ordering::Acquire);
         let process = std::process::id();
         let free = self.slots.iter().find(|(_, slot)| slot.take(process));
         if let Some((_, slot)) = free {
             return Some(slot);
         }
-        let clock = self.clock.get()?.clone();
-        let slot: &'static Slot = Box::leak(Box::new(Slot::new(self.identity(), clock)));
+        let slot: &'static Slot = Box::leak(Box::new(Slot::new(self.identity())));
         slot.take(process);
         self.slots.push(slot);
         Some(slot)
@@ -221,40 +235,33 @@ impl Default for GlobalTracker {
     }
 }
 
+// What is usual is inlined into the allocator, the rest is called.
 impl HeapObserver for GlobalTracker {
     #[inline(always)]
     fn allocated(&self, address: usize, size: usize) {
-        let frame = Some(frame_pointer());
-        local::with(|local| {
-            if local.is_inside() {
-                self.count_own(size, 0);
-            } else if self.recording.load(Ordering::Relaxed) {
-                self.record(local, frame, |log, page, time, site| {
-                    log.alloc(page, time, site, address as u64, size as u64);
-                });
-                local.leave_if_late();
+        let frame = frame_pointer();
+        match self.ready() {
+            Some((time, Place { slot, page })) => {
+                slot.log().alloc(page, time, local::site(), address as u64, size as u64);
             }
-        });
+            None => self.allocated_unready(frame, address, size),
+        }
     }
 
     #[inline(always)]
     fn freed(&self, address: usize, size: usize) {
-        local::with(|local| {
-            if local.is_inside() {
-                self.count_own(0, size);
-            } else if self.recording.load(Ordering::Relaxed) {
-                self.record(local, None, |log, page, time, site| {
-                    log.free(page, time, site, address as u64);
-                });
-                local.leave_if_late();
+        match self.ready() {
+            Some((time, Place { slot, page })) => {
+                slot.log().free(page, time, local::site(), address as u64);
             }
-        });
+            None => self.freed_unready(address, size),
+        }
     }
 
     fn reallocating(&self) {
         local::with(|local| {
             if !local.is_inside()
-                && self.recording.load(Ordering::Relaxed)
+                && self.has_mode(RECORDS)
                 && let Some(place) = self.place(local)
             {
                 local.set_resizing(true);
@@ -265,32 +272,78 @@ impl HeapObserver for GlobalTracker {
 
     #[inline(always)]
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
-        let frame = Some(frame_pointer());
-        local::with(|local| {
-            if local.is_inside() {
-                self.count_own(size, old_size);
-            } else if local.set_resizing(false) || self.recording.load(Ordering::Relaxed) {
-                let slot = self.record(local, frame, |log, page, time, site| {
-                    let moved = (old as u64, address as u64);
-                    log.realloc(page, time, site, moved, size as u64);
-                });
-                slot.inspect(|slot| slot.end_resizing());
-                local.leave_if_late();
+        let frame = frame_pointer();
+        match self.ready() {
+            Some((time, Place { slot, page })) => {
+                local::with(|local| local.set_resizing(false));
+                let moved = (old as u64, address as u64);
+                slot.log().realloc(page, time, local::site(), moved, size as u64);
+                slot.end_resizing();
             }
-        });
+            None => self.reallocated_unready(frame, (old, old_size), (address, size)),
+        }
     }
 
     #[inline(always)]
     fn failed(&self, size: usize) {
-        let frame = Some(frame_pointer());
+        self.failed_at(frame_pointer(), size);
+    }
+}
+
+/// What a thread reports that has no place, or is within the tracker, or follows call stacks.
+impl GlobalTracker {
+    #[inline(never)]
+    fn allocated_unready(&self, frame: usize, address: usize, size: usize) {
         local::with(|local| {
-            let is_meant = local.set_resizing(false) || self.recording.load(Ordering::Relaxed);
+            if local.is_inside() {
+                self.count_own(size, 0);
+            } else if self.has_mode(RECORDS) {
+                self.record(local, Some(frame), |log, page, time, site| {
+                    log.alloc(page, time, site, address as u64, size as u64);
+                });
+            }
+        });
+    }
+
+    #[inline(never)]
+    fn freed_unready(&self, address: usize, size: usize) {
+        local::with(|local| {
+            if local.is_inside() {
+                self.count_own(0, size);
+            } else if self.has_mode(RECORDS) {
+                self.record(local, None, |log, page, time, site| {
+                    log.free(page, time, site, address as u64);
+                });
+            }
+        });
+    }
+
+    #[inline(never)]
+    fn reallocated_unready(
+        &self,
+        frame: usize,
+        (old, old_size): (usize, usize),
+        (address, size): (usize, usize),
+    ) {
+        local::with(|local| {
+            if local.is_inside() {
+                self.count_own(size, old_size);
+            } else if local.set_resizing(false) || self.has_mode(RECORDS) {
+                self.record(local, Some(frame), |log, page, time, site| {
+                    log.realloc(page, time, site, (old as u64, address as u64), size as u64);
+                });
+            }
+        });
+    }
+
+    #[cold]
+    fn failed_at(&self, frame: usize, size: usize) {
+        local::with(|local| {
+            let is_meant = local.set_resizing(false) || self.has_mode(RECORDS);
             if is_meant && !local.is_inside() {
-                let slot = self.record(local, frame, |log, page, time, site| {
+                self.record(local, Some(frame), |log, page, time, site| {
                     log.failed(page, time, site, size as u64);
                 });
-                slot.inspect(|slot| slot.end_resizing());
-                local.leave_if_late();
             }
         });
     }

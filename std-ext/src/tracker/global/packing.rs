@@ -22,7 +22,6 @@ impl Own {
         self.0.store(number, Ordering::Relaxed);
     }
 
-    #[inline(always)]
     pub(super) fn replace(&self, number: u64) -> u64 {
         let before = self.get();
         self.set(number);
@@ -30,14 +29,24 @@ impl Own {
     }
 }
 
-/// Widths in bits, of which a field takes one; two bits say which.
+/// Bits of an entry's kind.
+pub(super) const KIND_BITS: u32 = 2;
+/// Widths in bits of the fields of a short entry, in this order; of the last one's, a bit before them all
+/// says which.
+pub(super) const SHORT_TIME: u32 = 5;
+pub(super) const SHORT_SIZE: u32 = 10;
+pub(super) const SHORT_ADDRESS: [u32; 2] = [10, 20];
+
+/// Widths in bits, of which a field of a long entry takes one; two bits say which.
 pub(super) type Widths = [u32; 4];
 
 pub(super) const TIME: Widths = [4, 8, 20, 64];
 pub(super) const SIZE: Widths = [5, 9, 16, 64];
 pub(super) const THREAD: Widths = [4, 8, 16, 32];
-/// The first is for an address's hash, the others for distances.
+/// The first is for an address's hash, the others, from [`FAR`] on, for distances.
 pub(super) const ADDRESS: Widths = [HASH_BITS, 9, 21, 64];
+const NEAR: u64 = 0;
+pub(super) const FAR: u64 = 1;
 /// The first is for the site that followed the last time, too.
 pub(super) const SITE: Widths = [0, 8, 16, 32];
 
@@ -58,7 +67,6 @@ impl Field {
     pub(super) const NONE: Self = Self { value: 0, class: 0, width: 0 };
 
     /// A number in the first width, from `least` on, that it fits into.
-    #[inline(always)]
     pub(super) fn new(widths: &Widths, least: u64, value: u64) -> Self {
         // Sums of comparisons, since branches would be foretold wrongly.
         let wider = |at: usize| u64::from(value >> widths[at] != 0);
@@ -101,32 +109,75 @@ impl Past {
         }
     }
 
+    /// The bits of a short entry, and how many these are, if all fields are small enough.
     #[inline(always)]
+    pub(super) fn short(
+        &self,
+        kind: u64,
+        time: u64,
+        address: u64,
+        size: Option<u64>,
+    ) -> Option<(u64, u64)> {
+        let step = time.wrapping_sub(self.time.get());
+        let rotated = address.rotate_right(GRANULE_BITS);
+        let distance = zigzag(rotated.wrapping_sub(self.address.get()));
+        let (size, size_width) = size.map_or((0, 0), |size| (size, SHORT_SIZE));
+        let [near, far] = SHORT_ADDRESS;
+        // One branch, nearly always foretold; that between near and far would not be.
+        if step >> SHORT_TIME | size >> SHORT_SIZE | distance >> far != 0 {
+            return None;
+        }
+        self.time.set(time);
+        self.set_address(rotated);
+        let is_far = u64::from(distance >> near != 0);
+        let time_at = KIND_BITS + 1;
+        let size_at = time_at + SHORT_TIME;
+        let distance_at = size_at + size_width;
+        Some((
+            kind | is_far << KIND_BITS
+                | step << time_at
+                | size << size_at
+                | distance << distance_at,
+            u64::from(distance_at + near) + is_far * u64::from(far - near),
+        ))
+    }
+
+    /// The time so much later.
+    pub(super) fn step(&self, step: u64) -> u64 {
+        self.time.set(self.time.get().wrapping_add(step));
+        self.time.get()
+    }
+
     pub(super) fn time_field(&self, time: u64) -> Field {
         // A clock that steps back stands still.
         let time = time.max(self.time.get());
         Field::new(&TIME, 0, time - self.time.replace(time))
     }
 
-    #[inline(always)]
     pub(super) fn address_field(&self, address: u64) -> Field {
         let rotated = address.rotate_right(GRANULE_BITS);
-        let distance = rotated.wrapping_sub(self.address.replace(rotated)) as i64;
-        let far = Field::new(&ADDRESS, 1, (distance << 1 ^ distance >> 63) as u64);
         let hash = hash(rotated);
-        let near = Field { value: hash as u64, class: 0, width: HASH_BITS };
-        if self.addresses[hash].replace(rotated) == rotated { near } else { far }
+        let far = Field::new(&ADDRESS, FAR, zigzag(rotated.wrapping_sub(self.address.get())));
+        let near = Field { value: hash as u64, class: NEAR, width: HASH_BITS };
+        let is_near = self.addresses[hash].get() == rotated;
+        self.set_address(rotated);
+        if is_near { near } else { far }
     }
 
     /// The address of a field.
     pub(super) fn address(&self, class: u64, value: u64) -> u64 {
         let rotated = match class {
-            0 => self.addresses[value as usize % self.addresses.len()].get(),
+            NEAR => self.addresses[value as usize % self.addresses.len()].get(),
             _ => self.address.get().wrapping_add(value >> 1 ^ (value & 1).wrapping_neg()),
         };
+        self.set_address(rotated);
+        rotated.rotate_left(GRANULE_BITS)
+    }
+
+    #[inline(always)]
+    fn set_address(&self, rotated: u64) {
         self.address.set(rotated);
         self.addresses[hash(rotated)].set(rotated);
-        rotated.rotate_left(GRANULE_BITS)
     }
 
     #[inline(always)]
@@ -156,7 +207,13 @@ impl Past {
     }
 }
 
+/// Small numbers for small distances, whichever way they go.
+#[inline(always)]
+fn zigzag(distance: u64) -> u64 {
+    distance << 1 ^ (distance as i64 >> 63) as u64
+}
+
 #[inline(always)]
 fn hash(rotated: u64) -> usize {
-    (rotated.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - HASH_BITS)) as usize
+    ((rotated as u32).wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)) as usize
 }

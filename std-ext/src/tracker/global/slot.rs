@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use heapwire_core::NO_SITE;
 
-use super::clock::TickClock;
 use super::local;
 use super::log::Log;
 use super::stacks::StackCache;
@@ -19,9 +18,8 @@ use super::stacks::StackCache;
 #[repr(align(128))]
 pub(super) struct Slot {
     tracker: usize,
-    clock: TickClock,
     log: Log,
-    /// When the reallocation began that the owner is within, in ticks; 0 when it is in none.
+    /// A time before the reallocation that the owner is within, in ticks; 0 when it is in none.
     resizing: AtomicU64,
     /// The process whose thread owns it; 0 when nobody does.
     owner: AtomicU32,
@@ -30,10 +28,9 @@ pub(super) struct Slot {
 
 impl Slot {
     /// A slot that nobody owns.
-    pub(super) fn new(tracker: usize, clock: TickClock) -> Self {
+    pub(super) fn new(tracker: usize) -> Self {
         Self {
             tracker,
-            clock,
             log: Log::new(),
             resizing: AtomicU64::new(0),
             owner: AtomicU32::new(0),
@@ -44,11 +41,6 @@ impl Slot {
     #[inline(always)]
     pub(super) fn tracker(&self) -> usize {
         self.tracker
-    }
-
-    #[inline(always)]
-    pub(super) fn clock(&self) -> &TickClock {
-        &self.clock
     }
 
     #[inline(always)]
@@ -67,8 +59,10 @@ impl Slot {
     }
 
     /// Says that the owner is within a reallocation from now on.
+    // The time is that of its last event: to read the clock would cost more than all the rest.
+    #[inline(always)]
     pub(super) fn begin_resizing(&self) {
-        self.resizing.store(self.clock.now().max(1), Ordering::Release);
+        self.resizing.store(self.log.last_time().max(1), Ordering::Release);
     }
 
     /// Says that the reallocation is in the log.
@@ -77,7 +71,8 @@ impl Slot {
         self.resizing.store(0, Ordering::Release);
     }
 
-    /// Whether the owner, a thread of this process, is within a reallocation that began before `then`.
+    /// Whether the owner, a thread of this process, is within a reallocation that may have begun before
+    /// `then`.
     pub(super) fn is_resizing(&self, process: u32, then: u64) -> bool {
         (1..=then).contains(&self.resizing.load(Ordering::Acquire))
             && self.owner.load(Ordering::Relaxed) == process
