@@ -67,7 +67,7 @@ pub fn emit_chunk(
     // A compressed payload may be short and still hold more events than 16 bits count.
     let most = payload.len().saturating_add(crate::format::MAX_HEADER + CRC_LEN);
     let wide = header::is_wide(most) || header.events > u32::from(u16::MAX);
-    let header_len = header.emit(out, 0, wide)?;
+    let header_len = header.emit_uncounted(out, wide)?;
     let body_len = header_len.checked_add(payload.len())?;
     let len = body_len.checked_add(CRC_LEN).filter(|&len| len <= MAX_CHUNK)?;
     let room = out.get_mut(header_len..body_len)?;
@@ -326,7 +326,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, L: Lanes, T: Tables> Chunker<B, L, T> {
         }
         let storage = self.storage.as_mut();
         let capacity = storage.len().min(MAX_CHUNK);
-        let start = header.emit(storage, 0, header::is_wide(capacity))?;
+        let start = header.emit_uncounted(storage, header::is_wide(capacity))?;
         let end = capacity.checked_sub(CRC_LEN).filter(|&end| end > start)?;
         self.encoder.begin(start, end);
         self.time = time;

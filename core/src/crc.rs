@@ -15,23 +15,28 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
 }
 
-/// The CRC-32 of bytes that come in pieces, for devices: with a table of 64 bytes, which the crate `crc`
-/// does not have.
+/// The CRC-32 of bytes that come one or four at a time, for devices: with a table of 64 bytes, which the
+/// crate `crc` does not have.
 #[cfg(feature = "embedded-io")]
 #[derive(Clone, Copy)]
 pub(crate) struct Crc32(u32);
 
 #[cfg(feature = "embedded-io")]
 impl Crc32 {
-    pub(crate) const fn new() -> Self {
-        Self(u32::MAX)
+    /// That of no bytes.
+    pub(crate) const NEW: Self = Self(u32::MAX);
+    /// That of nothing sensible, all zeros.
+    pub(crate) const ZERO: Self = Self(0);
+
+    #[inline(always)]
+    pub(crate) fn byte(self, byte: u8) -> Self {
+        Self(two_nibbles(self.0 ^ u32::from(byte)))
     }
 
-    pub(crate) fn update(self, bytes: &[u8]) -> Self {
-        let (words, rest) = bytes.as_chunks::<4>();
-        let whole =
-            words.iter().fold(self.0, |crc, word| nibbles(crc ^ u32::from_le_bytes(*word), 8));
-        Self(rest.iter().fold(whole, |crc, byte| nibbles(crc ^ u32::from(*byte), 2)))
+    /// Four bytes, the first in the lowest bits.
+    #[inline(always)]
+    pub(crate) fn word(self, word: u32) -> Self {
+        Self(two_nibbles(two_nibbles(two_nibbles(two_nibbles(self.0 ^ word)))))
     }
 
     pub(crate) const fn value(self) -> u32 {
@@ -39,11 +44,12 @@ impl Crc32 {
     }
 }
 
-/// Takes so many nibbles of the remainder off.
+/// Takes two nibbles off the remainder.
 #[cfg(feature = "embedded-io")]
 #[inline(always)]
-fn nibbles(crc: u32, count: u32) -> u32 {
-    (0..count).fold(crc, |crc, _| NIBBLES.get(crc as usize & 15).map_or(0, |term| term ^ crc >> 4))
+fn two_nibbles(crc: u32) -> u32 {
+    let off = |crc: u32| NIBBLES.get(crc as usize & 15).map_or(0, |term| term ^ crc >> 4);
+    off(off(crc))
 }
 
 /// What each nibble that is taken off leaves in the remainder.
@@ -72,14 +78,16 @@ mod tests {
 
     #[test]
     #[cfg(feature = "embedded-io")]
-    fn pieces_give_the_same() {
-        let bytes: [u8; 60] = core::array::from_fn(|at| (at * 37) as u8);
+    fn bytes_and_words_give_the_same() {
+        let bytes: [u8; 64] = core::array::from_fn(|at| (at * 37) as u8);
         for len in 0..bytes.len() {
-            for cut in 0..len {
-                let (first, second) = bytes[..len].split_at(cut);
-                let pieces = super::Crc32::new().update(first).update(second);
-                assert_eq!(pieces.value(), super::crc32(&bytes[..len]));
-            }
+            let (words, rest) = bytes[..len].as_chunks::<4>();
+            let words = words.iter().map(|word| u32::from_le_bytes(*word));
+            let by_words = words.fold(super::Crc32::NEW, super::Crc32::word);
+            let by_words = rest.iter().copied().fold(by_words, super::Crc32::byte);
+            let by_bytes = bytes[..len].iter().copied().fold(super::Crc32::NEW, super::Crc32::byte);
+            assert_eq!(by_words.value(), super::crc32(&bytes[..len]));
+            assert_eq!(by_bytes.value(), super::crc32(&bytes[..len]));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::chunk::Chunk;
 use crate::error::ChunkError;
 use crate::format::MAX_TEXT;
 use crate::header::{ChunkKind, Codec};
-use crate::varint;
+use crate::writer::Writer;
 
 /// One definition. The order of variants and fields is part of the format (postcard numbers them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,67 +91,44 @@ pub struct Region<'a> {
 /// Appends a definition to a definition chunk's payload: writes it to the start of `out` and returns
 /// its length in bytes, or `None` when it does not fit or a text is longer than [`MAX_TEXT`].
 pub fn put_definition(out: &mut [u8], definition: &Definition<'_>) -> Option<usize> {
-    if definition.text_len() > MAX_TEXT {
-        return None;
-    }
-    // By hand, as postcard's own writer has panic paths that small builds keep.
-    let mut message = Message { out, len: 0 };
-    match *definition {
-        Definition::Session(Session { device, build, ticks_per_second, address_bits }) => {
-            message.number(0)?;
-            message.text(device)?;
-            message.text(build)?;
-            message.number(ticks_per_second)?;
-            message.bytes(&[address_bits])?;
-        }
+    let mut message = Writer::new(out);
+    match definition {
+        Definition::Session(session) => session.write(&mut message),
         Definition::Node(Node { id, parent, ip }) => {
-            for number in [1, id.into(), parent.into(), ip] {
-                message.number(number)?;
+            for number in [1, (*id).into(), (*parent).into(), *ip] {
+                message.number(number);
             }
         }
-        Definition::Name(Name { kind, id, text }) => {
-            for number in [2, kind as u64, id.into()] {
-                message.number(number)?;
-            }
-            message.text(text)?;
-        }
+        Definition::Name(name) => write_name(&mut message, name.kind as u32, name.id, name.text),
         Definition::Region(Region { start, size, name }) => {
-            for number in [3, start, size] {
-                message.number(number)?;
+            for number in [3, *start, *size] {
+                message.number(number);
             }
-            message.text(name)?;
+            message.text(name);
         }
     }
-    Some(message.len)
+    message.finish()
 }
 
-/// A postcard message being written.
-struct Message<'a> {
-    out: &'a mut [u8],
-    len: usize,
+// Messages are written by hand, as postcard's own writer has panic paths that small builds keep.
+
+impl Session<'_> {
+    /// Writes its definition.
+    pub(crate) fn write(&self, message: &mut Writer<'_>) {
+        message.number(0);
+        message.text(self.device);
+        message.text(self.build);
+        message.number(self.ticks_per_second);
+        message.byte(self.address_bits);
+    }
 }
 
-impl Message<'_> {
-    fn number(&mut self, value: u64) -> Option<()> {
-        let room = self.out.get_mut(self.len..)?;
-        self.len = self.len.wrapping_add(varint::put(room, value)?);
-        Some(())
+/// Writes the definition of a name, whose kind is given by its number.
+pub(crate) fn write_name(message: &mut Writer<'_>, kind: u32, id: u32, text: &str) {
+    for number in [2, kind, id] {
+        message.number(number.into());
     }
-
-    fn text(&mut self, text: &str) -> Option<()> {
-        self.number(text.len() as u64)?;
-        self.bytes(text.as_bytes())
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        let end = self.len.wrapping_add(bytes.len());
-        let room = self.out.get_mut(self.len..end)?;
-        for (place, byte) in room.iter_mut().zip(bytes) {
-            *place = *byte;
-        }
-        self.len = end;
-        Some(())
-    }
+    message.text(text);
 }
 
 /// The definitions in a definition chunk's payload, in order. Ends after the first error.

@@ -1,10 +1,11 @@
-//! Frames: chunks on a serial line. Consistent Overhead Byte Stuffing takes the zeros out of a chunk,
-//! and a zero stands before and after it, so a receiver finds the next frame after any damage, and
-//! text may be printed between frames.
+//! Frames: chunks on a serial line. Byte stuffing takes the zeros out of a chunk, and a zero stands
+//! before and after it, so a receiver finds the next frame after any damage, and text may be printed
+//! between frames.
 //!
-//! COBS cuts the bytes at their zeros. Each piece follows a byte with its length + 1; a piece of 254
-//! bytes (length byte 255) ends without a zero. Cheshire and Baker, IEEE/ACM Transactions on
-//! Networking 7 (2), 1999.
+//! It is Consistent Overhead Byte Stuffing (Cheshire and Baker, IEEE/ACM Transactions on Networking 7 (2),
+//! 1999) from behind: the bytes are cut at their zeros, and each piece is followed, not preceded, by a byte
+//! with its length + 1; a piece of 254 bytes (length byte 255) ends without a zero. So a device stuffs
+//! bytes where they are, on their way to the line, and need not look ahead.
 
 use crate::format::FRAME_DELIMITER;
 
@@ -22,47 +23,26 @@ pub const fn max_frame_len(len: usize) -> usize {
 /// # Errors
 /// The first error of `write`, after which the frame is incomplete; the next frame's delimiter ends
 /// it on the line.
-pub fn write_frame<E>(chunk: &[u8], write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-    write_frame_of(chunk, &[], write)
-}
-
-/// Writes the frame of a chunk that is in two parts.
-pub(crate) fn write_frame_of<E>(
-    mut head: &[u8],
-    mut body: &[u8],
+pub fn write_frame<E>(
+    chunk: &[u8],
     mut write: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    // Each length byte is written with what stands before it: the delimiter, at first.
     write(&[FRAME_DELIMITER])?;
+    let mut rest = chunk;
     loop {
-        let (first, zero_in_head) = piece(head, LONGEST);
-        let (second, zero_in_body) = match zero_in_head {
-            true => (Default::default(), false),
-            false => piece(body, LONGEST.saturating_sub(first.len())),
-        };
-        let length = first.len().wrapping_add(second.len());
-        write(&[(length as u8).wrapping_add(1)])?;
-        if !first.is_empty() {
-            write(first)?;
+        let window = rest.get(..LONGEST).unwrap_or(rest);
+        let zero = window.iter().position(|&byte| byte == 0);
+        let (piece, _) = window.split_at_checked(zero.unwrap_or(LONGEST)).unwrap_or((window, &[]));
+        if !piece.is_empty() {
+            write(piece)?;
         }
-        if !second.is_empty() {
-            write(second)?;
+        let code = (piece.len() as u8).wrapping_add(1);
+        if zero.is_none() && piece.len() < LONGEST {
+            return write(&[code, FRAME_DELIMITER]);
         }
-        let zeros = [zero_in_head, zero_in_body].map(usize::from);
-        head = head.get(first.len().wrapping_add(zeros[0])..).unwrap_or_default();
-        body = body.get(second.len().wrapping_add(zeros[1])..).unwrap_or_default();
-        if head.is_empty() && body.is_empty() && zeros == [0, 0] {
-            return write(&[FRAME_DELIMITER]);
-        }
-    }
-}
-
-/// The bytes before the first zero, at most so many, and whether that zero was found.
-fn piece(bytes: &[u8], most: usize) -> (&[u8], bool) {
-    let window = bytes.get(..most).unwrap_or(bytes);
-    match window.iter().position(|&byte| byte == 0) {
-        Some(zero) => (window.get(..zero).unwrap_or(window), true),
-        None => (window, false),
+        write(&[code])?;
+        let taken = piece.len().wrapping_add(zero.is_some().into());
+        rest = rest.get(taken..).unwrap_or_default();
     }
 }
 
@@ -139,42 +119,47 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
         if overlong || !is_stuffed(bytes) {
             return Deframed::Stray(bytes);
         }
-        let len = unstuff(bytes);
-        Deframed::Frame(bytes.get(..len).unwrap_or_default())
+        let start = unstuff(bytes);
+        Deframed::Frame(bytes.get(start..).unwrap_or_default())
     }
 }
 
-/// Whether pieces follow each other exactly up to the end: one that overruns it would hide damage.
-fn is_stuffed(mut bytes: &[u8]) -> bool {
-    while let Some((&code, rest)) = bytes.split_first() {
-        match rest.get(usize::from(code).wrapping_sub(1)..) {
-            Some(after) => bytes = after,
+/// Whether pieces follow each other exactly, from the end to the start: one that overruns it would hide
+/// damage.
+fn is_stuffed(bytes: &[u8]) -> bool {
+    let mut left = bytes;
+    while let Some((&code, _)) = left.split_last() {
+        // No code is 0, as frames end at zeros.
+        match left.len().checked_sub(code.into()).and_then(|len| left.get(..len)) {
+            Some(before) => left = before,
             None => return false,
         }
     }
     true
 }
 
-/// Puts the zeros back, in place; returns the length of the content.
+/// Puts the zeros back, in place; the content ends where the bytes do, and this is where it starts.
 fn unstuff(bytes: &mut [u8]) -> usize {
-    let (mut from, mut to) = (0, 0);
-    while let Some(&code) = bytes.get(from) {
+    let (mut from, mut to) = (bytes.len(), bytes.len());
+    while let Some(code_at) = from.checked_sub(1)
+        && let Some(&code) = bytes.get(code_at)
+    {
         let length = usize::from(code).saturating_sub(1);
-        for i in 0..length {
-            if let Some(&byte) = bytes.get(from + 1 + i)
-                && let Some(slot) = bytes.get_mut(to + i)
+        // No zero follows the last piece.
+        if length < LONGEST && from < bytes.len() {
+            to = to.saturating_sub(1);
+            if let Some(slot) = bytes.get_mut(to) {
+                *slot = 0;
+            }
+        }
+        from = code_at.saturating_sub(length);
+        for at in (from..code_at).rev() {
+            to = to.saturating_sub(1);
+            if let Some(&byte) = bytes.get(at)
+                && let Some(slot) = bytes.get_mut(to)
             {
                 *slot = byte;
             }
-        }
-        from += 1 + length;
-        to += length;
-        if length < LONGEST
-            && from < bytes.len()
-            && let Some(slot) = bytes.get_mut(to)
-        {
-            *slot = 0;
-            to += 1;
         }
     }
     to
@@ -200,8 +185,12 @@ mod tests {
     fn known_frames() {
         assert_eq!(frame(&[]), [0, 1, 0]);
         assert_eq!(frame(&[0]), [0, 1, 1, 0]);
-        assert_eq!(frame(&[0x11, 0x22, 0, 0x33]), [0, 3, 0x11, 0x22, 2, 0x33, 0]);
-        assert_eq!(frame(&[0x11, 0, 0, 0]), [0, 2, 0x11, 1, 1, 1, 0]);
+        assert_eq!(frame(&[0x11, 0x22, 0, 0x33]), [0, 0x11, 0x22, 3, 0x33, 2, 0]);
+        assert_eq!(frame(&[0x11, 0, 0, 0]), [0, 0x11, 2, 1, 1, 1, 0]);
+        let longest = [0x11; LONGEST];
+        let line = frame(&longest);
+        assert_eq!(line[1..][..LONGEST], longest);
+        assert_eq!(line[1 + LONGEST..], [255, 1, 0]);
     }
 
     #[test]
@@ -256,7 +245,7 @@ mod tests {
     #[test]
     fn a_piece_that_overruns_its_frame_is_stray() {
         let mut deframer = Deframer::new([0u8; 16]);
-        assert_eq!(deframer.push(&[5, 1, 2, 0]), (4, Deframed::Stray(&[5, 1, 2])));
-        assert_eq!(deframer.push(&[3, 1, 2, 0]), (4, Deframed::Frame(&[1, 2])));
+        assert_eq!(deframer.push(&[1, 2, 5, 0]), (4, Deframed::Stray(&[1, 2, 5])));
+        assert_eq!(deframer.push(&[1, 2, 3, 0]), (4, Deframed::Frame(&[1, 2])));
     }
 }

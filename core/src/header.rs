@@ -1,20 +1,11 @@
-//! A chunk's header. Layout, little-endian:
-//!
-//! ```text
-//! 0     magic 0xB in the high nibble, format version in the low one
-//! 1     flags: kind (bits 0-2), columns (bit 3), codec (bits 4-5), wide (bit 6)
-//! 2     length of the whole chunk in bytes: 2 bytes, 4 when wide
-//! ..    events in the chunk: as wide
-//! ..    varints: stream, epoch, sequence, time, first event's number, lost to full buffers, lost
-//!       on the link, allocations, frees, failed, bytes in use, peak bytes
-//! ..    the model (events only)
-//! ```
+//! A chunk's header, as FORMAT.md describes it.
 
 use crate::error::ChunkError;
 use crate::event::HeapTotals;
 use crate::format::{CHUNK_MAGIC, CRC_LEN, MAX_CHUNK, MAX_NARROW, OLDEST_VERSION, VERSION};
 use crate::shape::ModelSpec;
 use crate::varint;
+use crate::writer::Writer;
 
 /// What a chunk carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,16 +91,26 @@ const fn fixed_len(wide: bool) -> usize {
 
 /// Fields that a header has only when they are not 0, each with a bit that says so.
 const RARE_FIELDS: usize = 6;
-/// Fields that every header has.
-const USUAL_FIELDS: usize = 6;
+/// All fields that are varints.
+const FIELDS: usize = 12;
 
 impl ChunkHeader {
     /// Writes the header of a chunk of `len` bytes at the start of `out`, with 4-byte lengths if
     /// `wide`. Returns the header's length, or `None` without room, when a count needs a wide
     /// header, or when no reader would take the model.
     pub fn emit(&self, out: &mut [u8], len: usize, wide: bool) -> Option<usize> {
-        let [magic, flags, ..] = out.first_chunk_mut::<2>()?;
-        *magic = CHUNK_MAGIC | VERSION;
+        let header_len = self.emit_uncounted(out, wide)?;
+        set_counts(out, len, self.events, wide)?;
+        Some(header_len)
+    }
+
+    /// [`emit`](Self::emit) but for the chunk's length and its number of events, for
+    /// [`set_counts`].
+    // Inlined, as a device knows most of it when it is compiled.
+    #[inline(always)]
+    pub(crate) fn emit_uncounted(&self, out: &mut [u8], wide: bool) -> Option<usize> {
+        let mut writer = Writer::new(out);
+        writer.byte(CHUNK_MAGIC | VERSION);
         let kind = match self.kind {
             ChunkKind::Events => 0,
             ChunkKind::Definitions => 1,
@@ -122,46 +123,43 @@ impl ChunkHeader {
             Codec::Zstd => 2,
         };
         let columns = u8::from(self.layout == Layout::Columns);
-        *flags = kind | columns << 3 | codec << 4 | u8::from(wide) << 6;
-        set_counts(out, len, self.events, wide)?;
+        writer.byte(kind | columns << 3 | codec << 4 | u8::from(wide) << 6);
         let present_at = fixed_len(wide);
-        let mut at = present_at + 1;
+        writer.skip_to(present_at + 1);
         let mut present = 0;
-        for (bit, value) in self.rare_fields().into_iter().enumerate() {
-            if value != 0 {
-                present |= 1 << bit;
-                at += varint::put(out.get_mut(at..)?, value)?;
+        for (at, value) in self.fields().into_iter().enumerate() {
+            if value != 0 || at >= RARE_FIELDS {
+                present |= 1u32.wrapping_shl(at as u32);
+                writer.number(value);
             }
         }
-        *out.get_mut(present_at)? = present;
-        for value in self.usual_fields() {
-            at += varint::put(out.get_mut(at..)?, value)?;
-        }
+        writer.set(present_at, present as u8 & ((1 << RARE_FIELDS) - 1));
         if self.kind == ChunkKind::Events {
-            at += self.model.emit(out.get_mut(at..)?)?;
+            self.model.write(&mut writer)?;
         }
-        Some(at)
+        writer.finish()
     }
 
-    /// What is 0 in most chunks.
-    fn rare_fields(&self) -> [u64; RARE_FIELDS] {
-        let Self { stream, epoch, first_event, losses, totals, .. } = *self;
+    /// What is 0 in most chunks, then what is not.
+    #[inline(always)]
+    fn fields(&self) -> [u64; FIELDS] {
+        let Self { stream, epoch, sequence, time, first_event, losses, totals, .. } = *self;
+        let HeapTotals { allocations, frees, failed, bytes_in_use, peak_bytes } = totals;
         let surplus = first_event.wrapping_sub(totals.events());
         [
             stream.into(),
             epoch.into(),
             losses.full,
             losses.link,
-            totals.failed,
-            varint::zigzag(surplus as i64),
+            failed,
+            varint::zigzag(surplus.cast_signed()),
+            sequence.into(),
+            time,
+            allocations,
+            allocations.wrapping_sub(frees),
+            bytes_in_use,
+            peak_bytes.wrapping_sub(bytes_in_use),
         ]
-    }
-
-    fn usual_fields(&self) -> [u64; USUAL_FIELDS] {
-        let HeapTotals { allocations, frees, bytes_in_use, peak_bytes, .. } = self.totals;
-        let live = allocations.wrapping_sub(frees);
-        let above = peak_bytes.wrapping_sub(bytes_in_use);
-        [self.sequence.into(), self.time, allocations, live, bytes_in_use, above]
     }
 
     /// Reads the header at the start of `chunk`, and its length in bytes. The checksum is not
@@ -232,6 +230,7 @@ impl ChunkHeader {
 
 /// Patches a chunk's length in bytes and its number of events into an emitted header. `None` when
 /// they do not fit.
+#[inline(always)]
 pub(crate) fn set_counts(out: &mut [u8], len: usize, events: u32, wide: bool) -> Option<()> {
     let (_, counts) = out.split_at_mut_checked(2)?;
     if wide {

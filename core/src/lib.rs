@@ -49,8 +49,8 @@
 //! };
 //!
 //! let line = [
-//!     b"boot ok\r\n\0\x02\xb1\x02\x1e\x02\x02\x01\x01\x03\xe8\x07\x01\x01\x01\x07\x01\x60\x0b\xe0".as_slice(),
-//!     b"\x01\xc0\x01\x09\x08\xf5\x05\x80\x41\xce\xbf\x9d\0",
+//!     b"boot ok\r\n\0\xb1\x02\x1e\x02\x02\x02\x01\x01\xe8\x07\x03\x01\x01\x01\x01\x60\x0b".as_slice(),
+//!     b"\xe0\x01\xc0\x07\x01\x08\xf5\x05\x80\x41\xce\xbf\x9d\x09\0",
 //! ]
 //! .concat();
 //!
@@ -118,6 +118,7 @@ mod tables;
 mod tag;
 pub mod varint;
 mod word;
+mod writer;
 
 pub use chunk::{Chunk, Chunker, Pushed, StreamPosition, emit_chunk};
 pub use crc::{Checksum, crc32};

@@ -3,6 +3,7 @@
 
 use crate::error::ChunkError;
 use crate::format::{MAX_TABLE_BITS, MODEL_LEN};
+use crate::writer::Writer;
 
 /// The largest size class.
 const MAX_CLASS: u32 = u32::MAX >> 1;
@@ -172,21 +173,28 @@ impl ModelSpec {
         ]
     }
 
-    /// Writes the model at the start of `out`: its length in bytes, or `None` without room or when
-    /// it is not valid.
-    pub(crate) fn emit(&self, out: &mut [u8]) -> Option<usize> {
-        let fields = self.fields();
-        let (preset, rest) = out.split_first_mut()?;
-        if let Some(at) = PRESETS.iter().position(|preset| preset.fields() == fields) {
-            *preset = at as u8 + 1;
-            return Some(1);
+    /// Writes the model; `None` when it is not valid.
+    // Inlined, as a device's preset is known when it is compiled.
+    #[inline(always)]
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Option<()> {
+        // Not a search in `PRESETS`, which would be left to the device.
+        let preset = match *self {
+            Self::EMBEDDED => 1,
+            Self::DESKTOP => 2,
+            Self::FAST => 3,
+            Self::LINKED_LIST => 4,
+            _ => 0,
+        };
+        writer.byte(preset);
+        if preset == 0 {
+            if !self.is_valid() {
+                return None;
+            }
+            for field in self.fields() {
+                writer.byte(field);
+            }
         }
-        if !self.is_valid() {
-            return None;
-        }
-        *preset = 0;
-        *rest.first_chunk_mut()? = fields;
-        Some(MODEL_LEN)
+        Some(())
     }
 
     /// Reads a model from the start of `bytes`, and its length in bytes.

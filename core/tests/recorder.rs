@@ -347,8 +347,8 @@ fn scopes_nest_and_too_many_names_have_no_site() {
 }
 
 #[test]
-fn definitions_come_first_and_new_scopes_alone_and_all_in_turn_every_32_chunks() {
-    let recorder = Recorder::<Bench, 48, 2>::new();
+fn definitions_come_first_and_new_scopes_alone_and_all_again_after_32_chunks_for_each_of_theirs() {
+    let recorder = Recorder::<Bench, 40, 2>::new();
     recorder.start();
     let mut line = Line::default();
     let mut send = |times: usize| {
@@ -362,18 +362,16 @@ fn definitions_come_first_and_new_scopes_alone_and_all_in_turn_every_32_chunks()
     for name in ["first of the scopes", "second of the scopes"] {
         drop(recorder.scope(name));
     }
-    send(97);
+    // New ones took a chunk more than one, and all take three: so after 32 more, and after 96.
+    send(63 + 96 + 1);
+    let (first, second) = ("1 first of the scopes", "2 second of the scopes");
     let mut expected = vec!["session"];
     expected.extend(["1"; 32]);
-    expected.extend(["session", "1"]);
-    expected.push("1 first of the scopes");
-    expected.push("2 second of the scopes");
-    expected.extend(["1"; 32]);
-    for repeated in ["session", "1 first of the scopes"] {
-        expected.push(repeated);
-        expected.extend(["1"; 32]);
-    }
-    expected.extend(["2 second of the scopes", "1"]);
+    expected.extend(["session", "1", first, second]);
+    expected.extend(["1"; 63]);
+    expected.extend(["session", first, second]);
+    expected.extend(["1"; 96]);
+    expected.extend(["session", first, second, "1"]);
     assert_eq!(table_of_contents(&line), expected);
 }
 
@@ -381,7 +379,7 @@ fn definitions_come_first_and_new_scopes_alone_and_all_in_turn_every_32_chunks()
 fn names_take_as_many_chunks_as_they_need_and_too_long_ones_are_left_out() {
     let recorder = Recorder::<Bench, 96, 3, 40>::new();
     recorder.start();
-    let long = "x".repeat(90).leak();
+    let long = "x".repeat(91).leak();
     let names: Vec<&'static str> =
         (0..30).map(|at| &*format!("scope number {at}").leak()).collect();
     for name in names.iter().chain([&&*long, &"last"]) {
@@ -417,8 +415,8 @@ fn definitions_that_fit_a_buffer_are_sent() {
             .map(|bytes| Chunk::parse(bytes, crc32).expect("a chunk").header.kind)
             .collect();
         match len {
-            // The checksum takes 4 bytes, the session's other fields 12.
-            0..=112 => assert_eq!(kinds, [ChunkKind::Definitions, ChunkKind::Events], "{len}"),
+            // The session's other fields take 12 bytes.
+            0..=116 => assert_eq!(kinds, [ChunkKind::Definitions, ChunkKind::Events], "{len}"),
             _ => assert_eq!(kinds, [ChunkKind::Events], "{len}"),
         }
     }
@@ -443,8 +441,7 @@ fn buffers_too_small_for_anything_lose_everything_and_nothing_else() {
     }
     lose_all::<0>();
     lose_all::<1>();
-    lose_all::<4>();
-    lose_all::<7>();
+    lose_all::<3>();
 }
 
 #[test]

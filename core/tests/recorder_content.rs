@@ -112,7 +112,7 @@ fn gauges_marks_and_threads_have_names_beside_those_of_scopes() {
     }
     recorder.gauge("largest free block", 7);
     recorder.name_thread(0, "idle");
-    recorder.name_thread(65_000, "radio");
+    recorder.name_thread(8_000, "radio");
     let received = drained(&recorder);
     let alloc = EventKind::Alloc { address: 0x100, size: 8, site: 1 };
     let gauge = |gauge, value| EventKind::Gauge { gauge, value };
@@ -123,7 +123,7 @@ fn gauges_marks_and_threads_have_names_beside_those_of_scopes() {
         (NameKind::Mark, 3, "booted"),
         (NameKind::Gauge, 4, "net"),
         (NameKind::Thread, 0, "idle"),
-        (NameKind::Thread, 65_000, "radio"),
+        (NameKind::Thread, 8_000, "radio"),
     ];
     assert_eq!(received.names, names.map(|(kind, id, name)| (kind, id, name.to_owned())));
 }

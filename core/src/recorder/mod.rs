@@ -1,8 +1,8 @@
 //! The recorder: events in at one side, from an allocator's hooks; frames out at the other, to any
 //! [`embedded_io::Write`]. It fits a `static`, never allocates, and by default never waits.
 //!
-//! The hook encodes in a critical section. Headers, checksums and framing are the drain's, outside of
-//! it.
+//! The hook encodes in a critical section. Headers are the drain's, in another; checksums and framing are
+//! made outside of any.
 
 mod device;
 mod names;
@@ -14,11 +14,10 @@ pub use outgoing::FrameSender;
 
 use core::cell::RefCell;
 
-use crate::definition::{Definition, NameKind, put_definition};
+use crate::definition::NameKind;
 use crate::event::{EventKind, NO_SITE};
-use crate::format::CRC_LEN;
-use crate::frame::write_frame_of;
 use crate::word::{OwnWord, Word};
+use crate::writer::Writer;
 use critical_section::Mutex;
 use embedded_io::Write;
 use outgoing::Outgoing;
@@ -144,7 +143,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     }
 
     /// Names a thread, task or core, by the number that [`Device::thread`] gives it; a name given before
-    /// gives way. Threads with numbers above 65,000, and those that find no place, stay numbers.
+    /// gives way. Threads with numbers above 8,000, and those that find no place, stay numbers.
     pub fn name_thread(&self, thread: u32, name: &'static str) {
         self.with(|state| state.name_thread(thread, name));
     }
@@ -227,22 +226,26 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     }
 
     /// Sends everything sealed, with definitions where they are due: all at first, new names before the
-    /// chunks that they are used in, and some of the others, in turn, after every 32 chunks. Returns how
-    /// many chunks of events went out. To be called from one place: an idle loop, a task of low priority,
-    /// a timer.
+    /// chunks that they are used in, and all again after every 32 chunks, or 32 for each chunk that they
+    /// take. Returns how many chunks of events went out. To be called from one place: an idle loop, a task of
+    /// low priority, a timer.
     ///
     /// # Errors
     /// The first error of the link. The chunk that it refused is lost, and counted so.
     pub fn drain<W: Write>(&self, link: &mut W) -> Result<usize, W::Error> {
-        let mut chunks = 0;
-        if !self.with(|state| state.is_ready()).unwrap_or(false) {
-            return Ok(chunks);
-        }
-        let (mut chunk, mut sent) = (Outgoing::new(), false);
-        while let Some(events) = self.next(&mut chunk, sent) {
-            send(link, &chunk)?;
+        let mut chunk = Outgoing::new();
+        let (mut chunks, mut sent) = (0, false);
+        while self.next(&mut chunk, sent) {
+            loop {
+                let piece = chunk.piece(usize::MAX);
+                if piece.is_empty() {
+                    break;
+                }
+                link.write_all(piece)?;
+            }
+            link.flush()?;
             sent = true;
-            chunks += usize::from(events > 0);
+            chunks += usize::from(chunk.events() > 0);
         }
         Ok(chunks)
     }
@@ -253,12 +256,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// # Errors
     /// The first error of the link.
     pub fn send_totals<W: Write>(&self, link: &mut W) -> Result<(), W::Error> {
-        let Some(header) = self.with(State::totals).flatten() else { return Ok(()) };
-        let mut chunk = Outgoing::<CRC_LEN>::new();
-        chunk.complete(&header, 0);
-        send(link, &chunk)?;
-        self.with(|state| state.settle(true));
-        Ok(())
+        self.with(State::want_totals);
+        self.drain(link).map(drop)
     }
 
     /// What can still be said in a panic handler or a fault handler: stops recording and sends all that was
@@ -281,46 +280,31 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         Ok(flushed.is_some())
     }
 
-    /// The next chunk for the line and how many events are in it; `None` when there is none. `sent` says
-    /// whether the one before was sent. All drains go this way: what one took and never said to have sent,
-    /// because the link refused it or the drain was cancelled or died, is counted as lost by the next.
-    fn next(&self, chunk: &mut Outgoing<SIZE>, mut sent: bool) -> Option<u32> {
+    /// Makes the next chunk for the line; false when there is none. `sent` says whether the one before was
+    /// sent. All drains go this way: what one took and never said to have sent, because the link refused it
+    /// or the drain was cancelled or died, is counted as lost by the next.
+    fn next(&self, chunk: &mut Outgoing<SIZE>, mut sent: bool) -> bool {
         loop {
-            let next = self.with(|state| state.next(sent, &mut chunk.body)).flatten();
-            let (header, payload) = next?;
-            let len = match payload {
-                Payload::Taken(len) => Some(len),
-                Payload::Definitions(first) => self.define(&mut chunk.body, first),
+            let len = match self.with(|state| state.next(sent, chunk)).flatten() {
+                Some(Payload::Taken(len)) => Some(len),
+                Some(Payload::Definitions) => self.define(&mut chunk.body),
+                None => return false,
             };
             if let Some(len) = len {
-                chunk.complete(&header, len)?;
-                return Some(header.events);
+                chunk.complete(len);
+                return true;
             }
             sent = true;
         }
     }
 
-    /// Writes as many definitions as a chunk has room for, from this number on; returns their length in
-    /// bytes, or `None` when there is nothing to write.
-    fn define(&self, body: &mut [u8], first: usize) -> Option<usize> {
-        let (mut item, mut len) = (first, 0);
-        let most = body.len().saturating_sub(CRC_LEN);
-        loop {
-            let definition = match item {
-                0 => Some(Definition::Session(D::session())),
-                _ => self.with(|state| state.definition(item)).flatten(),
-            };
-            let Some(definition) = definition else { break };
-            match put_definition(body.get_mut(len..most).unwrap_or_default(), &definition) {
-                Some(written) => len += written,
-                // A name too long for any chunk of this size: what it names stays a number.
-                None if len == 0 => {}
-                None => break,
-            }
-            item += 1;
-        }
-        self.with(|state| state.defined(first, item));
-        (len > 0).then_some(len)
+    /// Writes as many definitions as a chunk has room for; returns their length in bytes, or `None` when
+    /// there is nothing to write.
+    fn define(&self, body: &mut [u8]) -> Option<usize> {
+        let mut message = Writer::new(body);
+        // One at a time, so that none waits long for the hook.
+        while self.with(|state| state.define(&mut message)).unwrap_or(false) {}
+        message.finish().filter(|&len| len > 0)
     }
 
     /// Runs `f` in a critical section; `None` when an event interrupted the recorder itself (from an
@@ -331,11 +315,6 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             self.state.borrow(section).try_borrow_mut().ok().map(|mut state| f(&mut state))
         })
     }
-}
-
-fn send<W: Write, const SIZE: usize>(link: &mut W, chunk: &Outgoing<SIZE>) -> Result<(), W::Error> {
-    write_frame_of(chunk.head(), chunk.body(), |piece| link.write_all(piece))?;
-    link.flush()
 }
 
 /// While it lives, events come from its site. Returned by [`Recorder::scope`].

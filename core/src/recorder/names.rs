@@ -2,19 +2,22 @@
 
 use heapless::Vec;
 
-use crate::definition::{Name, NameKind};
+use crate::definition::NameKind;
 
 /// Up to `N` names, in 10 bytes each on a machine of 32 bits. All zeros when new.
 pub(super) struct Names<const N: usize> {
     texts: Vec<&'static str, N, u16>,
-    /// What each names: a thread, as its number behind `THREADS`, or the kind itself.
+    /// The number of what each names, and its kind in the lowest bits.
     named: [u16; N],
 }
 
-/// Above the numbers of all kinds.
-const THREADS: u16 = 6;
+/// Bits of a kind.
+const KIND_BITS: u32 = 3;
 
 impl<const N: usize> Names<N> {
+    /// The numbers of its names have 13 bits.
+    pub(super) const MOST: usize = (u16::MAX >> KIND_BITS) as usize;
+
     pub(super) const fn new() -> Self {
         Self { texts: Vec::new(), named: [0; N] }
     }
@@ -25,15 +28,21 @@ impl<const N: usize> Names<N> {
 
     /// The number of a name, from 1; 0 when there is no place for another.
     pub(super) fn number(&mut self, kind: NameKind, text: &'static str) -> u32 {
-        let code = kind as u16;
         let mut known = self.texts.iter().zip(&self.named);
-        let at = known.position(|(known, named)| *named == code && *known == text);
-        at.or_else(|| self.push(code, text)).map_or(0, |at| (at as u32).wrapping_add(1))
+        let is_known = |(known, named): (&&str, &u16)| {
+            *named & ((1 << KIND_BITS) - 1) == kind as u16 && *known == text
+        };
+        let at = known.position(is_known).or_else(|| {
+            let number = (self.texts.len() as u16).wrapping_add(1);
+            self.push(code(kind, number), text)
+        });
+        at.map_or(0, |at| (at as u32).wrapping_add(1))
     }
 
     /// Names a thread, or names it anew; says at which place. `None` when there is none.
     pub(super) fn name_thread(&mut self, thread: u32, text: &'static str) -> Option<usize> {
-        let code = u16::try_from(thread).ok()?.checked_add(THREADS)?;
+        let thread = u16::try_from(thread).ok().filter(|thread| usize::from(*thread) <= Self::MOST);
+        let code = code(NameKind::Thread, thread?);
         let known = self.named.iter().take(self.texts.len()).position(|named| *named == code);
         if let Some(at) = known {
             *self.texts.get_mut(at)? = text;
@@ -41,16 +50,10 @@ impl<const N: usize> Names<N> {
         known.or_else(|| self.push(code, text))
     }
 
-    pub(super) fn get(&self, at: usize) -> Option<Name<'static>> {
-        let (text, code) = (self.texts.get(at)?, *self.named.get(at)?);
-        let number = (at as u32).wrapping_add(1);
-        let (kind, id) = match code.checked_sub(THREADS) {
-            Some(thread) => (NameKind::Thread, thread.into()),
-            None if code == NameKind::Gauge as u16 => (NameKind::Gauge, number),
-            None if code == NameKind::Mark as u16 => (NameKind::Mark, number),
-            None => (NameKind::Scope, number),
-        };
-        Some(Name { kind, id, text })
+    /// The number of the kind of what a name names, its own number, and the name.
+    pub(super) fn get(&self, at: usize) -> Option<(u32, u32, &'static str)> {
+        let (text, code) = (*self.texts.get(at)?, u32::from(*self.named.get(at)?));
+        Some((code & ((1 << KIND_BITS) - 1), code >> KIND_BITS, text))
     }
 
     fn push(&mut self, code: u16, text: &'static str) -> Option<usize> {
@@ -59,4 +62,8 @@ impl<const N: usize> Names<N> {
         *self.named.get_mut(at)? = code;
         Some(at)
     }
+}
+
+const fn code(kind: NameKind, number: u16) -> u16 {
+    number << KIND_BITS | kind as u16
 }

@@ -6,70 +6,161 @@ use crate::format::{CRC_LEN, FRAME_DELIMITER, MAX_HEADER};
 use crate::frame::LONGEST;
 use crate::header::{ChunkHeader, set_counts};
 
-/// A chunk in two parts: its header, and its payload with the checksum.
+/// A chunk that becomes a frame, where it stands and piece by piece.
 // In this order, as a body that begins at a word is copied quicker.
 #[repr(C)]
 pub(super) struct Outgoing<const SIZE: usize> {
-    head_len: usize,
-    body_len: usize,
+    /// The payload.
     pub(super) body: [u8; SIZE],
     head: [u8; MAX_HEADER],
+    /// The checksum, and the zero that ends the last piece.
+    tail: [u8; CRC_LEN + 1],
+    stage: Stage,
+    events: u16,
+    body_len: usize,
+    head_len: usize,
+    /// How much of the part that the stage is named after was handed out.
+    at: usize,
+    stuffing: Stuffing,
+}
+
+/// What of a frame is next.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Nothing.
+    Done,
+    Start,
+    Head,
+    Body,
+    Tail,
+    End,
 }
 
 impl<const SIZE: usize> Outgoing<SIZE> {
+    /// Without a chunk. All zeros.
     pub(super) const fn new() -> Self {
-        Self { head: [0; MAX_HEADER], head_len: 0, body: [0; SIZE], body_len: 0 }
+        Self {
+            body: [0; SIZE],
+            body_len: 0,
+            head: [0; MAX_HEADER],
+            head_len: 0,
+            tail: [0; CRC_LEN + 1],
+            events: 0,
+            stage: Stage::Done,
+            at: 0,
+            stuffing: Stuffing { crc: Crc32::ZERO, run: 0 },
+        }
     }
 
-    /// Completes the chunk whose payload is the first `len` bytes of the body; there is room for the
-    /// checksum behind them, or else it is `None`.
-    pub(super) fn complete(&mut self, header: &ChunkHeader, len: usize) -> Option<()> {
-        self.head_len = header.emit(&mut self.head, 0, false)?;
-        self.body_len = len.saturating_add(CRC_LEN);
-        let whole = self.head_len.saturating_add(self.body_len);
-        set_counts(&mut self.head, whole, header.events, false)?;
-        let payload = self.body.get(..len)?;
-        let checksum = Crc32::new().update(self.head()).update(payload);
-        *self.body.get_mut(len..)?.first_chunk_mut()? = checksum.value().to_le_bytes();
+    /// Begins a chunk with its header. `None` when no reader would take it.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, header: &ChunkHeader, events: u16) -> Option<()> {
+        self.events = events;
+        self.head_len = header.emit_uncounted(&mut self.head, false)?;
         Some(())
     }
 
-    pub(super) fn head(&self) -> &[u8] {
-        self.head.get(..self.head_len).unwrap_or_default()
+    /// Completes the chunk, whose payload is the first `len` bytes of the body.
+    #[inline(always)]
+    pub(super) fn complete(&mut self, len: usize) {
+        self.body_len = len;
+        let whole = self.head_len.wrapping_add(len).wrapping_add(CRC_LEN);
+        // They have 16 bits each.
+        let _ = set_counts(&mut self.head, whole, self.events.into(), false);
+        (self.stage, self.at, self.stuffing) = (Stage::Start, 0, Stuffing::NEW);
     }
 
-    pub(super) fn body(&self) -> &[u8] {
-        self.body.get(..self.body_len).unwrap_or_default()
+    /// How many events are in it.
+    pub(super) const fn events(&self) -> u16 {
+        self.events
     }
 
-    fn get(&self, at: usize) -> Option<u8> {
-        let body = || self.body().get(at.wrapping_sub(self.head_len));
-        self.head().get(at).or_else(body).copied()
+    /// The next bytes of the frame, at most so many of them; none when it is done.
+    pub(super) fn piece(&mut self, most: usize) -> &[u8] {
+        if self.stuffing.run >= LONGEST {
+            self.stuffing.run = 0;
+            return &[u8::MAX];
+        }
+        let (part, len, next) = match self.stage {
+            Stage::Start => {
+                self.stage = Stage::Head;
+                return &[FRAME_DELIMITER];
+            }
+            Stage::Head if self.body_len == 0 => (&mut self.head[..], self.head_len, Stage::Tail),
+            Stage::Head => (&mut self.head[..], self.head_len, Stage::Body),
+            Stage::Body => (&mut self.body[..], self.body_len, Stage::Tail),
+            Stage::Tail => {
+                if self.at == 0 {
+                    let [a, b, c, d] = self.stuffing.crc.value().to_le_bytes();
+                    self.tail = [a, b, c, d, 0];
+                }
+                (&mut self.tail[..], CRC_LEN + 1, Stage::End)
+            }
+            Stage::End => {
+                self.stage = Stage::Done;
+                return &[FRAME_DELIMITER];
+            }
+            Stage::Done => return &[],
+        };
+        let most = most.min(LONGEST.wrapping_sub(self.stuffing.run));
+        let end = self.at.wrapping_add(most).min(len);
+        let piece = part.get_mut(self.at..end).unwrap_or_default();
+        self.at = end;
+        if end >= len {
+            (self.stage, self.at) = (next, 0);
+        }
+        self.stuffing = self.stuffing.stuff(piece);
+        piece
+    }
+}
+
+/// Takes zeros out, and finds the checksum, in one go.
+#[derive(Clone, Copy)]
+struct Stuffing {
+    crc: Crc32,
+    /// Bytes since the last zero, at most [`LONGEST`].
+    run: usize,
+}
+
+impl Stuffing {
+    const NEW: Self = Self { crc: Crc32::NEW, run: 0 };
+
+    /// Stuffs the next bytes, no more than a piece of a frame has room for.
+    #[inline(never)]
+    fn stuff(mut self, bytes: &mut [u8]) -> Self {
+        let (words, rest) = bytes.as_chunks_mut::<4>();
+        for word in words {
+            let value = u32::from_le_bytes(*word);
+            // Whether a byte is 0; what is below such a byte does not matter.
+            let zeros = value.wrapping_sub(0x0101_0101) & !value & 0x8080_8080;
+            if zeros == 0 {
+                self.crc = self.crc.word(value);
+                self.run = self.run.wrapping_add(4);
+            } else {
+                self = self.stuff_bytes(word);
+            }
+        }
+        self.stuff_bytes(rest)
     }
 
-    /// How many bytes from here on are no zeros, as many as a piece of a frame may have, and whether
-    /// a zero ends them.
-    fn piece(&self, from: usize) -> (usize, bool) {
-        let at = |distance| self.get(from.wrapping_add(distance));
-        let left = (0..LONGEST).take_while(|&distance| at(distance).is_some_and(|byte| byte != 0));
-        let left = left.count();
-        (left, left < LONGEST && at(left) == Some(0))
+    #[inline(never)]
+    fn stuff_bytes(mut self, bytes: &mut [u8]) -> Self {
+        for byte in bytes {
+            self.crc = self.crc.byte(*byte);
+            self.run = self.run.wrapping_add(1);
+            if *byte == 0 {
+                // A piece's length, and one more.
+                *byte = self.run as u8;
+                self.run = 0;
+            }
+        }
+        self
     }
 }
 
 /// Bytes that an asynchronous link is given at once.
 #[cfg(feature = "async")]
 const PIECE: usize = 64;
-
-/// What stands next on the line.
-#[derive(Clone, Copy)]
-enum Stage {
-    /// A frame, if there is a chunk. Whether the one before was sent.
-    Frame { sent: bool },
-    /// So many bytes of a piece; then, unless the chunk ends, the next piece, behind a zero of the chunk
-    /// that it stands for.
-    Piece { left: usize, zero: bool },
-}
 
 /// The frames of a [`Recorder`] a few bytes at a time, for those who cannot wait for a line: an
 /// interrupt that says that the UART has room, or the end of a transfer by DMA.
@@ -102,9 +193,8 @@ enum Stage {
 pub struct FrameSender<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> {
     recorder: &'a Recorder<D, SIZE, BUFFERS, NAMES>,
     chunk: Outgoing<SIZE>,
-    /// The bytes of the chunk that were handed out.
-    at: usize,
-    stage: Stage,
+    /// Whether the chunk is on its way, or was.
+    sent: bool,
 }
 
 impl<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
@@ -114,7 +204,7 @@ impl<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// the line lacks is lost and counted so.
     #[must_use]
     pub const fn new(recorder: &'a Recorder<D, SIZE, BUFFERS, NAMES>) -> Self {
-        Self { recorder, chunk: Outgoing::new(), at: 0, stage: Stage::Frame { sent: false } }
+        Self { recorder, chunk: Outgoing::new(), sent: false }
     }
 
     /// Puts the next bytes for the line to the start of `out` and returns how many: 0 when there is
@@ -122,34 +212,24 @@ impl<'a, D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// frame was sent: call again when what was taken is on its way.
     pub fn fill(&mut self, out: &mut [u8]) -> usize {
         let mut filled: usize = 0;
-        for place in out {
-            (*place, self.stage) = match self.stage {
-                Stage::Frame { .. } if filled > 0 => break,
-                Stage::Frame { sent } => {
-                    self.stage = Stage::Frame { sent: false };
-                    if self.recorder.next(&mut self.chunk, sent).is_none() {
-                        break;
-                    }
-                    self.at = 0;
-                    (FRAME_DELIMITER, Stage::Piece { left: 0, zero: false })
+        while let Some(room) = out.get_mut(filled..)
+            && !room.is_empty()
+        {
+            let piece = self.chunk.piece(room.len());
+            for (place, byte) in room.iter_mut().zip(piece) {
+                *place = *byte;
+            }
+            let len = piece.len();
+            if len == 0 {
+                if filled > 0 {
+                    break;
                 }
-                Stage::Piece { left, zero } => {
-                    let byte = self.chunk.get(self.at);
-                    match (left.checked_sub(1), byte) {
-                        (Some(left), Some(byte)) => {
-                            self.at = self.at.wrapping_add(1);
-                            (byte, Stage::Piece { left, zero })
-                        }
-                        (_, None) if !zero => (FRAME_DELIMITER, Stage::Frame { sent: true }),
-                        _ => {
-                            self.at = self.at.wrapping_add(usize::from(zero));
-                            let (left, zero) = self.chunk.piece(self.at);
-                            ((left as u8).wrapping_add(1), Stage::Piece { left, zero })
-                        }
-                    }
+                self.sent = self.recorder.next(&mut self.chunk, self.sent);
+                if !self.sent {
+                    break;
                 }
-            };
-            filled = filled.wrapping_add(1);
+            }
+            filled = filled.wrapping_add(len);
         }
         filled
     }

@@ -12,7 +12,6 @@ use super::names::Names;
 use crate::definition::NameKind;
 use crate::encode::{Allocated, Encoder};
 use crate::event::{EventKind, NO_SITE};
-use crate::format::CRC_LEN;
 use crate::lanes::Rows;
 use crate::tables::TinyTables;
 use crate::word::{OwnWord, Word};
@@ -137,11 +136,10 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     filling: u16,
     events: u16,
     sealed: u16,
-    /// The definition to repeat next, and in how many chunks.
-    repeat: u16,
-    repeat_in: u8,
-    /// Definitions that were sent: the session, then names.
+    /// The definition to send next: the session, then names; and in how many chunks of events to begin
+    /// anew.
     defined: u16,
+    repeat_in: u32,
     counts: Counts,
     time: u64,
     /// Whether events are to be recorded; also needs `running` and the detail for it.
@@ -167,7 +165,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
                 "addresses wider than pointers"
             );
             assert!(BUFFERS <= u16::MAX as usize, "more buffers than 16 bits count");
-            assert!(NAMES < u16::MAX as usize, "more names than 16 bits count");
+            assert!(NAMES <= Names::<NAMES>::MOST, "more names than can be numbered");
         }
         let counts = Counts::ZERO;
         Self {
@@ -176,9 +174,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             filling: 0,
             events: 0,
             sealed: 0,
-            repeat: 0,
-            repeat_in: 0,
             defined: 0,
+            repeat_in: 0,
             counts,
             time: 0,
             recording: false,
@@ -298,8 +295,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         }
         let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
         buffer.begin(self.time, &self.counts);
-        let end = SIZE.min(MOST_PAYLOAD).saturating_sub(CRC_LEN);
-        self.encoder.begin(0, end);
+        self.encoder.begin(0, SIZE.min(MOST_PAYLOAD));
         true
     }
 
@@ -333,9 +329,15 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     pub(super) fn flush(&mut self) {
         self.seal();
         if self.started && self.detail == Detail::Totals {
-            self.totals_due = true;
+            self.make_totals_due();
             D::sealed();
         }
+    }
+
+    /// Has totals sent, as they are now. No event may wait.
+    fn make_totals_due(&mut self) {
+        self.time = Clock::<D>::after(self.time).0;
+        self.totals_due = true;
     }
 
     /// Completes the chunk being filled, if any event is in it.
