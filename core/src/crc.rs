@@ -25,7 +25,8 @@ pub(crate) struct Crc32(u32);
 impl Crc32 {
     /// That of no bytes.
     pub(crate) const NEW: Self = Self(u32::MAX);
-    /// That of nothing sensible, all zeros.
+
+    /// That of nothing sensible: all zeros.
     pub(crate) const ZERO: Self = Self(0);
 
     #[inline(always)]

@@ -91,8 +91,77 @@ const fn fixed_len(wide: bool) -> usize {
 
 /// Fields that a header has only when they are not 0, each with a bit that says so.
 const RARE_FIELDS: usize = 6;
-/// All fields that are varints.
-const FIELDS: usize = 12;
+
+/// A header being written, but for the chunk's length and its number of events, which
+/// [`set_counts`] sets. Its numbers come in the order of the format: the rare ones, the usual ones, the
+/// model.
+pub(crate) struct HeaderWriter<'a> {
+    writer: Writer<'a>,
+    present_at: usize,
+    present: u8,
+    /// That of the next rare number in `present`.
+    bit: u8,
+}
+
+impl<'a> HeaderWriter<'a> {
+    // Inlined, as a device knows most of it when it is compiled.
+    #[inline(always)]
+    pub(crate) fn new(
+        out: &'a mut [u8],
+        kind: ChunkKind,
+        layout: Layout,
+        codec: Codec,
+        wide: bool,
+    ) -> Self {
+        let kind = match kind {
+            ChunkKind::Events => 0,
+            ChunkKind::Definitions => 1,
+            ChunkKind::Index => 2,
+            ChunkKind::End => 3,
+        };
+        let codec = match codec {
+            Codec::None => 0,
+            Codec::Lz4 => 1,
+            Codec::Zstd => 2,
+        };
+        let mut writer = Writer::new(out);
+        writer.byte(CHUNK_MAGIC | VERSION);
+        writer.byte(
+            kind | u8::from(layout == Layout::Columns) << 3 | codec << 4 | u8::from(wide) << 6,
+        );
+        let present_at = fixed_len(wide);
+        writer.skip_to(present_at + 1);
+        Self { writer, present_at, present: 0, bit: 1 }
+    }
+
+    /// A number that is left out when it is 0.
+    #[inline(never)]
+    pub(crate) fn rare(&mut self, value: u64) {
+        if value != 0 {
+            self.present |= self.bit;
+            self.writer.number(value);
+        }
+        self.bit <<= 1;
+    }
+
+    #[inline(always)]
+    pub(crate) fn usual(&mut self, value: u64) {
+        self.writer.number(value);
+    }
+
+    /// The model of a chunk of events; `None` when no reader would take it.
+    #[inline(always)]
+    pub(crate) fn model(&mut self, model: &ModelSpec) -> Option<()> {
+        model.write(&mut self.writer)
+    }
+
+    /// The header's length, or `None` when it had no room.
+    #[inline(always)]
+    pub(crate) fn finish(mut self) -> Option<usize> {
+        self.writer.set(self.present_at, self.present);
+        self.writer.finish()
+    }
+}
 
 impl ChunkHeader {
     /// Writes the header of a chunk of `len` bytes at the start of `out`, with 4-byte lengths if
@@ -104,62 +173,24 @@ impl ChunkHeader {
         Some(header_len)
     }
 
-    /// [`emit`](Self::emit) but for the chunk's length and its number of events, for
-    /// [`set_counts`].
-    // Inlined, as a device knows most of it when it is compiled.
-    #[inline(always)]
+    /// [`emit`](Self::emit) but for what [`set_counts`] sets.
     pub(crate) fn emit_uncounted(&self, out: &mut [u8], wide: bool) -> Option<usize> {
-        let mut writer = Writer::new(out);
-        writer.byte(CHUNK_MAGIC | VERSION);
-        let kind = match self.kind {
-            ChunkKind::Events => 0,
-            ChunkKind::Definitions => 1,
-            ChunkKind::Index => 2,
-            ChunkKind::End => 3,
-        };
-        let codec = match self.codec {
-            Codec::None => 0,
-            Codec::Lz4 => 1,
-            Codec::Zstd => 2,
-        };
-        let columns = u8::from(self.layout == Layout::Columns);
-        writer.byte(kind | columns << 3 | codec << 4 | u8::from(wide) << 6);
-        let present_at = fixed_len(wide);
-        writer.skip_to(present_at + 1);
-        let mut present = 0;
-        for (at, value) in self.fields().into_iter().enumerate() {
-            if value != 0 || at >= RARE_FIELDS {
-                present |= 1u32.wrapping_shl(at as u32);
-                writer.number(value);
-            }
-        }
-        writer.set(present_at, present as u8 & ((1 << RARE_FIELDS) - 1));
-        if self.kind == ChunkKind::Events {
-            self.model.write(&mut writer)?;
-        }
-        writer.finish()
-    }
-
-    /// What is 0 in most chunks, then what is not.
-    #[inline(always)]
-    fn fields(&self) -> [u64; FIELDS] {
         let Self { stream, epoch, sequence, time, first_event, losses, totals, .. } = *self;
         let HeapTotals { allocations, frees, failed, bytes_in_use, peak_bytes } = totals;
-        let surplus = first_event.wrapping_sub(totals.events());
-        [
-            stream.into(),
-            epoch.into(),
-            losses.full,
-            losses.link,
-            failed,
-            varint::zigzag(surplus.cast_signed()),
-            sequence.into(),
-            time,
-            allocations,
-            allocations.wrapping_sub(frees),
-            bytes_in_use,
-            peak_bytes.wrapping_sub(bytes_in_use),
-        ]
+        let surplus = varint::zigzag(first_event.wrapping_sub(totals.events()).cast_signed());
+        let (live, above) =
+            (allocations.wrapping_sub(frees), peak_bytes.wrapping_sub(bytes_in_use));
+        let mut writer = HeaderWriter::new(out, self.kind, self.layout, self.codec, wide);
+        for value in [stream.into(), epoch.into(), losses.full, losses.link, failed, surplus] {
+            writer.rare(value);
+        }
+        for value in [sequence.into(), time, allocations, live, bytes_in_use, above] {
+            writer.usual(value);
+        }
+        if self.kind == ChunkKind::Events {
+            writer.model(&self.model)?;
+        }
+        writer.finish()
     }
 
     /// Reads the header at the start of `chunk`, and its length in bytes. The checksum is not

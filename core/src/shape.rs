@@ -72,7 +72,7 @@ impl Placement {
     pub const GLIBC_64: Self =
         Self { granule_bits: 4, overhead: 8, least_granules: 2, address_bits: 64 };
 
-    fn is_valid(&self) -> bool {
+    pub(crate) const fn is_valid(&self) -> bool {
         self.granule_bits <= 12 && matches!(self.address_bits, 16 | 32 | 64)
     }
 

@@ -17,11 +17,10 @@ use core::cell::RefCell;
 use crate::definition::NameKind;
 use crate::event::{EventKind, NO_SITE};
 use crate::word::{OwnWord, Word};
-use crate::writer::Writer;
 use critical_section::Mutex;
 use embedded_io::Write;
 use outgoing::Outgoing;
-use state::{Payload, Recorded, State, What, Whose};
+use state::{Next, Recorded, State, What, Whose};
 
 /// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
 /// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the
@@ -245,7 +244,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             }
             link.flush()?;
             sent = true;
-            chunks += usize::from(chunk.events() > 0);
+            chunks += usize::from(chunk.events > 0);
         }
         Ok(chunks)
     }
@@ -283,28 +282,16 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// Makes the next chunk for the line; false when there is none. `sent` says whether the one before was
     /// sent. All drains go this way: what one took and never said to have sent, because the link refused it
     /// or the drain was cancelled or died, is counted as lost by the next.
-    fn next(&self, chunk: &mut Outgoing<SIZE>, mut sent: bool) -> bool {
+    fn next(&self, chunk: &mut Outgoing<SIZE>, sent: bool) -> bool {
         loop {
-            let len = match self.with(|state| state.next(sent, chunk)).flatten() {
-                Some(Payload::Taken(len)) => Some(len),
-                Some(Payload::Definitions) => self.define(&mut chunk.body),
-                None => return false,
-            };
-            if let Some(len) = len {
-                chunk.complete(len);
-                return true;
+            match self.with(|state| state.next(sent, chunk)) {
+                Some(Next::Complete) => break,
+                Some(Next::Grows) => {}
+                Some(Next::Nothing) | None => return false,
             }
-            sent = true;
         }
-    }
-
-    /// Writes as many definitions as a chunk has room for; returns their length in bytes, or `None` when
-    /// there is nothing to write.
-    fn define(&self, body: &mut [u8]) -> Option<usize> {
-        let mut message = Writer::new(body);
-        // One at a time, so that none waits long for the hook.
-        while self.with(|state| state.define(&mut message)).unwrap_or(false) {}
-        message.finish().filter(|&len| len > 0)
+        chunk.complete();
+        true
     }
 
     /// Runs `f` in a critical section; `None` when an event interrupted the recorder itself (from an

@@ -4,31 +4,36 @@ use super::{Device, Recorder};
 use crate::crc::Crc32;
 use crate::format::{CRC_LEN, FRAME_DELIMITER, MAX_HEADER};
 use crate::frame::LONGEST;
-use crate::header::{ChunkHeader, set_counts};
+use crate::header::set_counts;
 
 /// A chunk that becomes a frame, where it stands and piece by piece.
-// In this order, as a body that begins at a word is copied quicker.
+// Small fields first, which takes smaller instructions; and a body that begins at a word is copied quicker.
 #[repr(C)]
 pub(super) struct Outgoing<const SIZE: usize> {
-    /// The payload.
-    pub(super) body: [u8; SIZE],
-    head: [u8; MAX_HEADER],
-    /// The checksum, and the zero that ends the last piece.
-    tail: [u8; CRC_LEN + 1],
-    stage: Stage,
-    events: u16,
-    body_len: usize,
-    head_len: usize,
+    pub(super) stage: Stage,
+    /// How many events are in it.
+    pub(super) events: u16,
+    pub(super) body_len: usize,
+    pub(super) head_len: usize,
     /// How much of the part that the stage is named after was handed out.
     at: usize,
     stuffing: Stuffing,
+    /// The payload.
+    pub(super) body: [u8; SIZE],
+    pub(super) head: [u8; MAX_HEADER],
+    /// The checksum, and the zero that ends the last piece.
+    tail: [u8; CRC_LEN + 1],
 }
 
 /// What of a frame is next.
 #[derive(Clone, Copy)]
-enum Stage {
+// As wide as its neighbour, so that all is cleared at once.
+#[repr(u16)]
+pub(super) enum Stage {
     /// Nothing.
     Done,
+    /// Nothing yet: definitions are being written.
+    Definitions,
     Start,
     Head,
     Body,
@@ -40,42 +45,29 @@ impl<const SIZE: usize> Outgoing<SIZE> {
     /// Without a chunk. All zeros.
     pub(super) const fn new() -> Self {
         Self {
-            body: [0; SIZE],
-            body_len: 0,
-            head: [0; MAX_HEADER],
-            head_len: 0,
-            tail: [0; CRC_LEN + 1],
-            events: 0,
             stage: Stage::Done,
+            events: 0,
+            body_len: 0,
+            head_len: 0,
             at: 0,
             stuffing: Stuffing { crc: Crc32::ZERO, run: 0 },
+            body: [0; SIZE],
+            head: [0; MAX_HEADER],
+            tail: [0; CRC_LEN + 1],
         }
     }
 
-    /// Begins a chunk with its header. `None` when no reader would take it.
+    /// Completes the chunk of so many events, whose header and payload are there.
     #[inline(always)]
-    pub(super) fn begin(&mut self, header: &ChunkHeader, events: u16) -> Option<()> {
-        self.events = events;
-        self.head_len = header.emit_uncounted(&mut self.head, false)?;
-        Some(())
-    }
-
-    /// Completes the chunk, whose payload is the first `len` bytes of the body.
-    #[inline(always)]
-    pub(super) fn complete(&mut self, len: usize) {
-        self.body_len = len;
-        let whole = self.head_len.wrapping_add(len).wrapping_add(CRC_LEN);
+    pub(super) fn complete(&mut self) {
+        let len = self.head_len.wrapping_add(self.body_len).wrapping_add(CRC_LEN);
         // They have 16 bits each.
-        let _ = set_counts(&mut self.head, whole, self.events.into(), false);
+        let _ = set_counts(&mut self.head, len, self.events.into(), false);
         (self.stage, self.at, self.stuffing) = (Stage::Start, 0, Stuffing::NEW);
     }
 
-    /// How many events are in it.
-    pub(super) const fn events(&self) -> u16 {
-        self.events
-    }
-
     /// The next bytes of the frame, at most so many of them; none when it is done.
+    #[inline(never)]
     pub(super) fn piece(&mut self, most: usize) -> &[u8] {
         if self.stuffing.run >= LONGEST {
             self.stuffing.run = 0;
@@ -100,7 +92,7 @@ impl<const SIZE: usize> Outgoing<SIZE> {
                 self.stage = Stage::Done;
                 return &[FRAME_DELIMITER];
             }
-            Stage::Done => return &[],
+            Stage::Done | Stage::Definitions => return &[],
         };
         let most = most.min(LONGEST.wrapping_sub(self.stuffing.run));
         let end = self.at.wrapping_add(most).min(len);

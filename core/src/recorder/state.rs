@@ -3,7 +3,7 @@
 
 mod sending;
 
-pub(super) use sending::Payload;
+pub(super) use sending::Next;
 
 use sending::Taken;
 
@@ -129,9 +129,16 @@ impl<const SIZE: usize> Buffer<SIZE> {
     }
 }
 
+// Small fields first, which takes smaller instructions.
+#[repr(C)]
 pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> {
-    encoder: Encoder<Rows, TinyTables<OwnWord>, Known<D>>,
-    buffers: [Buffer<SIZE>; BUFFERS],
+    /// Whether events are to be recorded; also needs `running` and the detail for it.
+    pub(super) recording: bool,
+    running: bool,
+    started: bool,
+    detail: Detail,
+    /// Whether a chunk of totals is to be sent.
+    totals_due: bool,
     /// The buffer being filled, the events in it, and how many before it are sealed.
     filling: u16,
     events: u16,
@@ -140,18 +147,13 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     /// anew.
     defined: u16,
     repeat_in: u32,
+    pub(super) site: u32,
     counts: Counts,
     time: u64,
-    /// Whether events are to be recorded; also needs `running` and the detail for it.
-    pub(super) recording: bool,
-    running: bool,
-    started: bool,
-    detail: Detail,
-    /// Whether a chunk of totals is to be sent.
-    totals_due: bool,
-    pub(super) site: u32,
-    names: Names<NAMES>,
     taken: Taken,
+    encoder: Encoder<Rows, TinyTables<OwnWord>, Known<D>>,
+    names: Names<NAMES>,
+    buffers: [Buffer<SIZE>; BUFFERS],
 }
 
 impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
@@ -164,6 +166,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
                 D::PLACEMENT.address_bits <= OwnWord::BITS as u8,
                 "addresses wider than pointers"
             );
+            assert!(D::PLACEMENT.is_valid(), "a placement that no reader takes");
             assert!(BUFFERS <= u16::MAX as usize, "more buffers than 16 bits count");
             assert!(NAMES <= Names::<NAMES>::MOST, "more names than can be numbered");
         }

@@ -1,14 +1,14 @@
 //! The drain's part: what is to be sent next, and what became of what was.
 
-use super::{Counts, State};
+use super::State;
 use crate::definition::write_name;
-use crate::event::HeapTotals;
 use crate::format::MAX_TEXT;
-use crate::header::{ChunkHeader, ChunkKind, Codec, Layout, Losses};
+use crate::header::{ChunkKind, Codec, HeaderWriter, Layout};
 use crate::recorder::device::Device;
-use crate::recorder::outgoing::Outgoing;
+use crate::recorder::outgoing::{Outgoing, Stage};
 use crate::shape::ModelSpec;
 use crate::tables::{Tables, TinyTables};
+use crate::varint::zigzag;
 use crate::word::{OwnWord, Word};
 use crate::writer::Writer;
 
@@ -25,7 +25,7 @@ const BESIDE_TEXT: usize = 6;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     allocations: u64,
-    surplus: u64,
+    surplus: i64,
     pub(super) epoch: u32,
     sequence: u32,
     lost_by_link: u32,
@@ -42,71 +42,37 @@ impl Taken {
         lost_by_link: 0,
         on_its_way: None,
     };
-
-    /// The header of the next chunk, which is on its way from now on.
-    #[inline(always)]
-    fn header<D: Device>(
-        &mut self,
-        kind: ChunkKind,
-        time: u64,
-        counts: &Counts,
-        events: u16,
-    ) -> ChunkHeader {
-        grow(&mut self.allocations, counts.allocations);
-        // No machine has so many blocks that this wraps.
-        let live = counts.allocations.wrapping_sub(counts.frees).cast_signed();
-        let step = counts.surplus.wrapping_sub(self.surplus as u32).cast_signed();
-        self.surplus = self.surplus.wrapping_add_signed(step.into());
-        let sequence = self.sequence;
-        self.sequence = sequence.wrapping_add(u32::from(kind == ChunkKind::Events));
-        self.on_its_way = Some(events);
-        let totals = HeapTotals {
-            allocations: self.allocations,
-            frees: self.allocations.wrapping_sub(i64::from(live).cast_unsigned()),
-            failed: counts.failed.into(),
-            bytes_in_use: counts.bytes_in_use.widen(),
-            peak_bytes: counts.peak_bytes.widen(),
-        };
-        ChunkHeader {
-            kind,
-            layout: Layout::Rows,
-            codec: Codec::None,
-            events: events.into(),
-            stream: D::STREAM,
-            epoch: self.epoch,
-            sequence,
-            time,
-            first_event: totals.events().wrapping_add(self.surplus),
-            losses: Losses { full: counts.lost.into(), link: self.lost_by_link.into() },
-            totals,
-            model: ModelSpec {
-                shape: TinyTables::<OwnWord>::empty().shape(),
-                placement: D::PLACEMENT,
-            },
-        }
-    }
 }
 
-/// What the drain is to send.
-pub(in crate::recorder) enum Payload {
-    /// So many bytes, which are there already.
-    Taken(usize),
-    /// As many definitions as have room.
-    Definitions,
+/// What became of the next chunk.
+pub(in crate::recorder) enum Next {
+    /// It is complete but for its frame.
+    Complete,
+    /// It grows: ask again.
+    Grows,
+    /// There is none.
+    Nothing,
 }
 
 impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     State<D, SIZE, BUFFERS, NAMES>
 {
-    /// Begins what is to be sent next, if anything: definitions that are due, or the oldest sealed chunk,
-    /// or one of totals. `sent` says whether what this began before was sent; otherwise it is lost.
+    /// Makes what is to be sent next, if anything: definitions that are due, or the oldest sealed chunk, or
+    /// one of totals. `sent` says whether what this made before was sent; otherwise it is lost.
     #[inline(never)]
-    pub(in crate::recorder) fn next(
-        &mut self,
-        sent: bool,
-        chunk: &mut Outgoing<SIZE>,
-    ) -> Option<Payload> {
-        self.settle(sent);
+    pub(in crate::recorder) fn next(&mut self, sent: bool, chunk: &mut Outgoing<SIZE>) -> Next {
+        if matches!(chunk.stage, Stage::Definitions) {
+            // One at a time, so that none waits long for the hook.
+            if self.define(chunk) {
+                return Next::Grows;
+            }
+            chunk.stage = Stage::Done;
+            if chunk.body_len > 0 {
+                return Next::Complete;
+            }
+        } else {
+            self.settle(sent);
+        }
         let at = usize::from(self.filling).checked_sub(self.sealed.into());
         let at = at.unwrap_or_else(|| {
             usize::from(self.filling).wrapping_add(BUFFERS).wrapping_sub(self.sealed.into())
@@ -115,15 +81,17 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let (time, counts, events) = match oldest {
             Some(oldest) => (oldest.time, &oldest.counts, oldest.events),
             None if self.totals_due => (self.time, &self.counts, 0),
-            None => return None,
+            None => return Next::Nothing,
         };
         if self.repeat_in == 0 {
             self.defined = 0;
         }
-        let (kind, events, payload) = if usize::from(self.defined) <= self.names.len() {
-            (ChunkKind::Definitions, 0, Payload::Definitions)
+        let (kind, next) = if usize::from(self.defined) <= self.names.len() {
+            (chunk.stage, chunk.events, chunk.body_len) = (Stage::Definitions, 0, 0);
+            (ChunkKind::Definitions, Next::Grows)
         } else {
-            let len = oldest.map_or(0, |oldest| {
+            chunk.events = events;
+            chunk.body_len = oldest.map_or(0, |oldest| {
                 chunk.body = oldest.payload;
                 oldest.len.into()
             });
@@ -132,11 +100,40 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
                 None => self.totals_due = false,
             }
             self.repeat_in = self.repeat_in.wrapping_sub(1);
-            (ChunkKind::Events, events, Payload::Taken(len))
+            (ChunkKind::Events, Next::Complete)
         };
-        let header = self.taken.header::<D>(kind, time, counts, events);
-        chunk.begin(&header, events)?;
-        Some(payload)
+        let taken = &mut self.taken;
+        taken.on_its_way = Some(chunk.events);
+        // A number is made just before it is written, so that none takes registers or stack meanwhile.
+        let mut header = HeaderWriter::new(&mut chunk.head, kind, Layout::Rows, Codec::None, false);
+        header.rare(D::STREAM.into());
+        header.rare(taken.epoch.into());
+        header.rare(counts.lost.into());
+        header.rare(taken.lost_by_link.into());
+        header.rare(counts.failed.into());
+        let step = counts.surplus.wrapping_sub(taken.surplus as u32).cast_signed();
+        taken.surplus = taken.surplus.wrapping_add(step.into());
+        header.rare(zigzag(taken.surplus));
+        header.usual(taken.sequence.into());
+        header.usual(time);
+        let step = counts.allocations.wrapping_sub(taken.allocations as u32);
+        taken.allocations = taken.allocations.wrapping_add(step.into());
+        header.usual(taken.allocations);
+        // No machine has so many blocks that this wraps.
+        let live = counts.allocations.wrapping_sub(counts.frees).cast_signed();
+        header.usual(i64::from(live).cast_unsigned());
+        let (in_use, peak) = (counts.bytes_in_use.widen(), counts.peak_bytes.widen());
+        header.usual(in_use);
+        header.usual(peak.wrapping_sub(in_use));
+        if kind == ChunkKind::Events {
+            taken.sequence = taken.sequence.wrapping_add(1);
+            let shape = TinyTables::<OwnWord>::empty().shape();
+            // Readers take it: `State::new` sees to that.
+            let _ = header.model(&ModelSpec { shape, placement: D::PLACEMENT });
+        }
+        // There is room for the longest.
+        chunk.head_len = header.finish().unwrap_or(0);
+        next
     }
 
     /// What was on its way has arrived, or is lost; then definitions may not have got through either.
@@ -156,9 +153,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         }
     }
 
-    /// Writes the next definition, if it has room; false when it has not, or there is none.
-    #[inline(never)]
-    pub(in crate::recorder) fn define(&mut self, message: &mut Writer<'_>) -> bool {
+    /// Adds the next definition to a chunk, if it has room; false when it has not, or there is none.
+    fn define(&mut self, chunk: &mut Outgoing<SIZE>) -> bool {
+        let Some(room) = chunk.body.get_mut(chunk.body_len..) else { return false };
+        let mut message = Writer::new(room);
         if let Some(at) = usize::from(self.defined).checked_sub(1) {
             let Some((kind, id, text)) = self.names.get(at) else { return false };
             let len = text.len().wrapping_add(BESIDE_TEXT);
@@ -168,18 +166,14 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
                     self.repeat_in = self.repeat_in.wrapping_add(REPEAT_EVERY);
                     return false;
                 }
-                write_name(message, kind, id, text);
+                write_name(&mut message, kind, id, text);
             }
         } else {
             self.repeat_in = REPEAT_EVERY;
-            D::session().write(message);
+            D::session().write(&mut message);
         }
         self.defined = self.defined.wrapping_add(1);
+        chunk.body_len = chunk.body_len.wrapping_add(message.finish().unwrap_or(0));
         true
     }
-}
-
-/// `total` becomes the next number that ends with these 32 bits.
-fn grow(total: &mut u64, low: u32) {
-    *total = total.wrapping_add(low.wrapping_sub(*total as u32).into());
 }
