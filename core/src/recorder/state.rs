@@ -148,6 +148,8 @@ pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES:
     defined: u16,
     repeat_in: u32,
     pub(super) site: u32,
+    /// Events that were overwritten: before all chunks that are still to be sent.
+    overwritten: u32,
     counts: Counts,
     time: u64,
     taken: Taken,
@@ -187,6 +189,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             detail: Detail::Events,
             totals_due: false,
             site: NO_SITE,
+            overwritten: 0,
             names: Names::new(),
             taken: Taken::NOTHING,
         }
@@ -310,14 +313,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         // There is nothing that a reader would rather know than which allocation failed.
         let overwrite = matches!(D::WHEN_FULL, WhenFull::Overwrite)
             || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
-        // When all buffers are sealed, the next is also the oldest. All others come after it.
+        // When all buffers are sealed, the next is also the oldest.
         match self.buffers.get(usize::from(self.filling)) {
             Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
-                let events = u32::from(oldest.events);
-                for buffer in &mut self.buffers {
-                    buffer.counts.lost = buffer.counts.lost.saturating_add(events);
-                }
-                self.counts.lost = self.counts.lost.saturating_add(events);
+                self.overwritten = self.overwritten.saturating_add(oldest.events.into());
                 self.sealed = self.sealed.saturating_sub(1);
                 Recorded::Again
             }

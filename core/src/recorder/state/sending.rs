@@ -108,7 +108,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let mut header = HeaderWriter::new(&mut chunk.head, kind, Layout::Rows, Codec::None, false);
         header.rare(D::STREAM.into());
         header.rare(taken.epoch.into());
-        header.rare(counts.lost.into());
+        header.rare(counts.lost.saturating_add(self.overwritten).into());
         header.rare(taken.lost_by_link.into());
         header.rare(counts.failed.into());
         let step = counts.surplus.wrapping_sub(taken.surplus as u32).cast_signed();
