@@ -21,7 +21,7 @@ pub trait Device {
     /// The number of its stream: each core has a recorder of its own, and each of these another number.
     const STREAM: u32 = 0;
 
-    /// Which device this is, and the unit of its ticks; asked when that is sent.
+    /// Which device this is, and the unit of its ticks; asked when that is sent, in a critical section.
     fn session() -> Session<'static>;
 
     /// How often the device started before; asked once, when recording first starts. Keep it in flash,

@@ -140,11 +140,11 @@ impl<R: Read> LineReader<R> {
         Ok(LineState::Active)
     }
 
-    /// Hands out the lines of what may go on for long and is no frame of a chunk, in which the second byte,
-    /// after the length of the first piece, has the magic number.
+    /// Hands out the lines of what may go on for long and is no frame of a chunk, in which the first byte has
+    /// the magic number.
     fn tell_lines(&mut self, each: &mut impl FnMut(Arrival<'_>) -> Result<()>) -> Result<()> {
         let piece = self.deframer.rest();
-        if piece.get(1).is_none_or(|&byte| byte & 0xF0 == CHUNK_MAGIC) {
+        if piece.first().is_none_or(|&byte| byte & 0xF0 == CHUNK_MAGIC) {
             return Ok(());
         }
         let untold = piece.get(self.told..).unwrap_or_default();
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn text_between_frames_comes_out_whole_however_it_arrives() {
-        // The third is stuffed like a frame: 32 bytes after the blank.
+        // The third is stuffed like a frame: 32 bytes with the blank.
         let texts =
-            ["boot\n", "\u{1b}[1mwärm\u{1b}[0m\nno end", " is exactly stuffed like a frame"];
+            ["boot\n", "\u{1b}[1mwärm\u{1b}[0m\nno end", "is exactly stuffed like a frame "];
         assert_eq!(texts[2].len(), 32);
         let mut line = Vec::new();
         for (size, text) in texts.iter().enumerate() {
