@@ -33,11 +33,11 @@ impl Shape {
         Self { blocks: 2, contexts: 0, sizes: 0, lists: 0, holes: 3, threads: 0 };
     /// A desktop's: 16,384 blocks and contexts.
     pub const DENSE: Self =
-        Self { blocks: 14, contexts: 14, sizes: 13, lists: 10, holes: 0, threads: 6 };
+        Self { blocks: 14, contexts: 14, sizes: 13, lists: 10, holes: 8, threads: 6 };
 
     /// A desktop's in a hurry: 1,024 blocks and contexts, which stay in a processor's first caches.
     pub const FAST: Self =
-        Self { blocks: 10, contexts: 10, sizes: 10, lists: 8, holes: 0, threads: 6 };
+        Self { blocks: 10, contexts: 10, sizes: 10, lists: 8, holes: 7, threads: 6 };
 
     fn is_valid(&self) -> bool {
         [self.blocks, self.contexts, self.sizes, self.lists, self.holes, self.threads]

@@ -35,7 +35,7 @@ impl<W: Word> Block<W> {
 }
 
 /// What followed a thread's previous event the last time.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Context {
     pub(crate) site: u32,
     pub(crate) act: Act,
@@ -46,6 +46,13 @@ pub struct Context {
     pub(crate) step: u32,
     /// How many allocations ago the block freed here was allocated.
     pub(crate) distance: u32,
+}
+
+/// Before anything is known: what is freed is the block allocated last, or the one after that freed last.
+impl Default for Context {
+    fn default() -> Self {
+        Self { site: 0, act: Act::Free, confidence: 0, generation: 0, step: 1, distance: 1 }
+    }
 }
 
 /// The kinds of event that contexts predict.
@@ -85,6 +92,12 @@ const MISSES: u8 = 4;
 impl<W: Word> FreeList<W> {
     pub(crate) fn clear(&mut self) {
         (self.cached, self.overflown, self.misses) = (0, 0, 0);
+    }
+
+    /// How many blocks it holds.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.cached) + usize::from(self.overflown)
     }
 
     /// The block to be handed out `depth` blocks after the first.
@@ -211,8 +224,8 @@ pub struct Slices<'a, W> {
     /// Which chunk the model is in, counted from 1 and around. Entries that carry another number are
     /// as good as empty, so that a new chunk costs no clearing. Keep it with the tables.
     pub generation: &'a mut u16,
-    /// Only the encoder's, and no part of the format: allocation numbers by address. When empty,
-    /// the encoder searches the blocks one by one.
+    /// Only the encoder's, and no part of the format: by address, the number of the allocation there, and
+    /// in the entry beside it that of the hole. When empty, the encoder searches blocks and holes one by one.
     pub index: &'a mut [u32],
 }
 

@@ -116,7 +116,7 @@ impl Fields<'_> {
         if let Self::Rows { .. } = self {
             return self.row_tag();
         }
-        let common = [40, 24, 44, 43, 16, 17, 25, 41, 27, 8, 19, 0, 3, 72, 83];
+        let common = [40, 24, 44, 43, 16, 17, 25, 41, 27, 8, 26, 0, 3, 72, 83];
         let nibble = self.nibble(0);
         let Self::Columns { lanes, .. } = self else { unreachable!() };
         common.get(usize::from(nibble)).copied().unwrap_or_else(|| {
@@ -155,7 +155,7 @@ impl Fields<'_> {
     }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Context {
     act: u32,
     site: u32,
@@ -163,6 +163,8 @@ struct Context {
     step: u32,
     distance: u32,
 }
+
+const NEW: Context = Context { act: FREE, site: 0, confidence: 0, step: 1, distance: 1 };
 
 #[derive(Clone, Copy, Default)]
 struct Block {
@@ -181,6 +183,10 @@ struct List {
 }
 
 impl List {
+    fn len(&self) -> u64 {
+        (self.cache.len() + self.overflow.len()) as u64
+    }
+
     fn at(&self, depth: u64) -> u64 {
         *self.overflow.iter().chain(&self.cache).rev().nth(depth as usize).expect("an address")
     }
@@ -240,7 +246,7 @@ struct Model {
     holes: HashMap<u32, u64>,
     threads: HashMap<u32, Thread>,
     thread: u32,
-    highest_site: u32,
+    last_site: u32,
     allocations: u32,
     last_freed: u32,
     next_hole: u32,
@@ -263,7 +269,7 @@ impl Model {
     fn context(&mut self) -> Option<&mut Context> {
         let previous = self.thread().previous;
         let entries = self.entries[1];
-        (entries > 0).then(|| self.contexts.entry(slot(previous, entries)).or_default())
+        (entries > 0).then(|| self.contexts.entry(slot(previous, entries)).or_insert(NEW))
     }
 
     fn class(&self, size: u64) -> u64 {
@@ -297,11 +303,11 @@ impl Model {
     }
 
     fn site(&self, code: u64) -> u32 {
-        let (code, highest) = (i128::from(code), i128::from(self.highest_site));
+        let (code, last) = (i128::from(code), i128::from(self.last_site));
         let site = match code % 2 {
             _ if self.entries[1] == 0 => code,
-            0 => highest - code / 2,
-            _ => highest + (code - 1) / 2 + 1,
+            0 => last - code / 2,
+            _ => last + (code - 1) / 2 + 1,
         };
         site.try_into().expect("32 bits")
     }
@@ -319,11 +325,24 @@ impl Model {
 
     fn place(&mut self, place: u8, depth: u64, address: u64, class: u64) {
         let end = address.wrapping_add(class << self.granule_bits) & self.mask;
-        match (place, self.list(class)) {
-            (5, _) => return,
-            (0 | 2, Some(list)) => return list.give_up(depth),
+        let bump = self.thread().bump;
+        let listed = self.list(class).map(|list| list.len());
+        if place == 5 {
+            return;
+        }
+        if let (0 | 2, Some(listed)) = (place, listed)
+            && depth < listed
+        {
+            return self.list(class).expect("a list").give_up(depth);
+        }
+        if let Some(list) = self.list(class) {
+            list.miss();
+        }
+        match (place, listed) {
+            (0 | 2, Some(listed)) => *self.hole(depth - listed) = bump,
             (0 | 2, None) => *self.hole(depth) = end,
-            (_, Some(list)) => list.miss(),
+            (1, Some(_)) => {}
+            (_, Some(_)) => self.add_hole(bump),
             (_, None) => self.add_hole(end),
         }
         self.thread().bump = end;
@@ -363,7 +382,7 @@ impl Model {
         if !sized && size < 1 << 32 && self.entries[2] > 0 {
             self.sizes.insert(site % self.entries[2], (size, class));
         }
-        self.highest_site = self.highest_site.max(site);
+        self.last_site = site;
     }
 
     fn remember(&mut self, act: u32, site: u32) {
@@ -403,8 +422,11 @@ impl Model {
         let depth = if place == 2 { fields.number(DEPTH) } else { 0 };
         let address = match place {
             0 | 2 => match self.list(class) {
-                Some(list) => list.at(depth),
-                None => *self.hole(depth),
+                Some(list) if depth < list.len() => list.at(depth),
+                list => {
+                    let listed = list.map_or(0, |list| list.len());
+                    *self.hole(depth - listed)
+                }
             },
             1 => self.thread().bump,
             3 => {
@@ -484,7 +506,9 @@ impl Model {
                 let site = if unknown { 0 } else { self.read_site(fields, act, hit) };
                 self.act(act, site, hit);
                 let origin = self.freed(address, number, true);
-                self.highest_site = self.highest_site.max(site);
+                if act != FREE {
+                    self.last_site = site;
+                }
                 self.remember(act, origin);
                 EventKind::Free { address, site }
             }
@@ -529,8 +553,8 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     let (spec, payload) = match preset {
         0 => (<[u8; 10]>::try_from(&after[..10]).expect("ten"), &after[10..]),
         1 => ([2, 0, 0, 0, 3, 0, 3, 0, 1, 32], after),
-        2 => ([14, 14, 13, 10, 0, 6, 4, 8, 2, 64], after),
-        3 => ([10, 10, 10, 8, 0, 6, 4, 8, 2, 64], after),
+        2 => ([14, 14, 13, 10, 8, 6, 4, 8, 2, 64], after),
+        3 => ([10, 10, 10, 8, 7, 6, 4, 8, 2, 64], after),
         4 => ([2, 0, 0, 0, 3, 0, 2, 0, 2, 32], after),
         other => panic!("preset {other}"),
     };

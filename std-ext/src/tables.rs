@@ -68,13 +68,14 @@ pub(crate) fn table_memory(shape: Shape, encoding: bool) -> usize {
 }
 
 /// Tables on the heap whose lengths are constants, so that no index into them needs a check: a tenth
-/// less work than with [`HeapTables`]. There are no holes.
+/// less work than with [`HeapTables`].
 #[derive(Clone, Debug)]
 pub struct FixedTables<
     const BLOCKS: usize,
     const CONTEXTS: usize,
     const SIZES: usize,
     const LISTS: usize,
+    const HOLES: usize,
     const THREADS: usize,
     const INDEX: usize,
 > {
@@ -82,6 +83,7 @@ pub struct FixedTables<
     contexts: Box<[Context; CONTEXTS]>,
     sizes: Box<[LastSize; SIZES]>,
     lists: Box<[FreeList<u64>; LISTS]>,
+    holes: Box<[u64; HOLES]>,
     threads: Box<[Thread<u64>; THREADS]>,
     generation: u16,
     index: Box<[u32; INDEX]>,
@@ -93,6 +95,7 @@ type Dense<const INDEX: usize> = FixedTables<
     { entries(Shape::DENSE.contexts) },
     { entries(Shape::DENSE.sizes) },
     { entries(Shape::DENSE.lists) },
+    { entries(Shape::DENSE.holes) },
     { 1 << Shape::DENSE.threads },
     INDEX,
 >;
@@ -102,6 +105,7 @@ type Fast<const INDEX: usize> = FixedTables<
     { entries(Shape::FAST.contexts) },
     { entries(Shape::FAST.sizes) },
     { entries(Shape::FAST.lists) },
+    { entries(Shape::FAST.holes) },
     { 1 << Shape::FAST.threads },
     INDEX,
 >;
@@ -120,9 +124,10 @@ impl<
     const CONTEXTS: usize,
     const SIZES: usize,
     const LISTS: usize,
+    const HOLES: usize,
     const THREADS: usize,
     const INDEX: usize,
-> FixedTables<BLOCKS, CONTEXTS, SIZES, LISTS, THREADS, INDEX>
+> FixedTables<BLOCKS, CONTEXTS, SIZES, LISTS, HOLES, THREADS, INDEX>
 {
     /// Empty tables.
     #[must_use]
@@ -132,6 +137,7 @@ impl<
             contexts: table(),
             sizes: table(),
             lists: table(),
+            holes: table(),
             threads: table(),
             generation: 0,
             index: table(),
@@ -144,9 +150,10 @@ impl<
     const CONTEXTS: usize,
     const SIZES: usize,
     const LISTS: usize,
+    const HOLES: usize,
     const THREADS: usize,
     const INDEX: usize,
-> Default for FixedTables<BLOCKS, CONTEXTS, SIZES, LISTS, THREADS, INDEX>
+> Default for FixedTables<BLOCKS, CONTEXTS, SIZES, LISTS, HOLES, THREADS, INDEX>
 {
     fn default() -> Self {
         Self::new()
@@ -169,9 +176,10 @@ impl<
     const CONTEXTS: usize,
     const SIZES: usize,
     const LISTS: usize,
+    const HOLES: usize,
     const THREADS: usize,
     const INDEX: usize,
-> Tables for FixedTables<BLOCKS, CONTEXTS, SIZES, LISTS, THREADS, INDEX>
+> Tables for FixedTables<BLOCKS, CONTEXTS, SIZES, LISTS, HOLES, THREADS, INDEX>
 {
     type Word = u64;
 
@@ -182,7 +190,7 @@ impl<
             contexts: &mut *self.contexts,
             sizes: &mut *self.sizes,
             lists: &mut *self.lists,
-            holes: &mut [],
+            holes: &mut *self.holes,
             threads: &mut *self.threads,
             generation: &mut self.generation,
             index: &mut *self.index,
@@ -195,7 +203,7 @@ impl<
             contexts: bits(CONTEXTS),
             sizes: bits(SIZES),
             lists: bits(LISTS),
-            holes: 0,
+            holes: bits(HOLES),
             threads: bits(THREADS),
         }
     }

@@ -219,7 +219,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
 /// The encoder's entry for an address: any function will do, the format does not depend on it.
 #[inline]
-fn address_slot(address: impl Word, len: usize) -> usize {
+pub(super) fn address_slot(address: impl Word, len: usize) -> usize {
     let hash = address.widen().wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (hash >> 32) as usize & len.wrapping_sub(1)
 }

@@ -27,7 +27,7 @@ pub(crate) struct Model<T: Tables, P = GivenPlacement> {
     own_at: usize,
     /// The context that its previous event leads to.
     context_at: usize,
-    highest_site: u32,
+    last_site: u32,
     allocations: u32,
     last_freed: u32,
     pub(crate) last_freed_address: T::Word,
@@ -73,7 +73,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
             own: Thread { previous: 0, bump: T::Word::ZERO },
             own_at: 0,
             context_at: 0,
-            highest_site: 0,
+            last_site: 0,
             allocations: 0,
             last_freed: 0,
             last_freed_address: T::Word::ZERO,
@@ -114,7 +114,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         sizes.fill(LastSize::default());
         holes.fill(T::Word::ZERO);
         threads.fill(Thread::default());
-        self.highest_site = 0;
+        self.last_site = 0;
         self.allocations = 0;
         self.last_freed = 0;
         self.last_freed_address = T::Word::ZERO;
@@ -152,7 +152,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
     ) -> MetAlloc<T::Word> {
         let hit = self.meet(Act::Alloc, site);
         let site_code = if hit { None } else { Some(self.site_code(site)) };
-        self.learn_site(hit, site);
+        self.learn_site(site);
         let (sized, class) = self.meet_size(site, size);
         let place = self.meet_place(address, class);
         // A size that was not foretold is learned already.
@@ -167,7 +167,9 @@ impl<T: Tables, P: Placing> Model<T, P> {
     pub(crate) fn meet_free(&mut self, address: T::Word, act: Act, site: u32) -> MetFree<T::Word> {
         let hit = self.meet(act, site);
         let site_code = if hit { None } else { Some(self.site_code(site)) };
-        self.learn_site(hit, site);
+        if act == Act::FreeAt {
+            self.learn_site(site);
+        }
         let (which, origin) = self.meet_freed(address);
         self.remember(act, origin);
         MetFree { site_code, which }
@@ -187,7 +189,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
         let site = block.site;
         self.learn_act(hit, act, site);
-        self.learn_site(hit, site);
+        self.learn_site(site);
         self.learn_place(place, block.address, block.class);
         if let Some(old) = old {
             self.learn_freed(old, !matches!(place, Place::Same));
@@ -200,8 +202,10 @@ impl<T: Tables, P: Placing> Model<T, P> {
     #[inline(always)]
     pub(crate) fn learn_free(&mut self, hit: bool, act: Act, site: u32, freed: Referred<T::Word>) {
         self.learn_act(hit, act, site);
-        self.learn_site(hit, site);
         let origin = self.learn_freed(freed, true);
+        if act == Act::FreeAt {
+            self.learn_site(site);
+        }
         self.remember(act, origin);
     }
 }

@@ -1,20 +1,21 @@
 //! Where a block is allocated.
 
+use super::block::address_slot;
 use super::{Model, spread};
 use crate::lanes::Lane;
 use crate::shape::Placing;
-use crate::tables::{FreeList, Tables};
+use crate::tables::{FreeList, Slices, Tables};
 use crate::varint::unzigzag;
 use crate::word::Word;
 
 /// Where an allocated block lies, as the model sees it; numbers are as wide as `N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place<N> {
-    /// In the block that its size class's list hands out next, or the latest hole.
+    /// In the block that its size class's list hands out next, or, without lists, the latest hole.
     Top,
     /// Right after the thread's last fresh block.
     Bump,
-    /// Deeper in the list, or an older hole: how deep, from 1.
+    /// Deeper in the list, or a hole: how deep, from 1; holes lie behind the list, the latest first.
     Deep(usize),
     /// A distance in granules, in code: see [`Model::far`].
     Far(N),
@@ -68,33 +69,42 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     /// The hole `age` steps back, the latest being 0.
     #[inline(always)]
-    fn hole(&mut self, age: usize) -> Option<&mut T::Word> {
+    fn hole(&mut self, age: usize) -> Option<T::Word> {
         let next = self.next_hole as usize;
         let holes = self.tables.slices().holes;
         if age >= holes.len() {
             return None;
         }
-        holes.get_mut(next.wrapping_sub(1).wrapping_sub(age) & holes.len().wrapping_sub(1))
+        holes.get(next.wrapping_sub(1).wrapping_sub(age) & holes.len().wrapping_sub(1)).copied()
+    }
+
+    /// Puts another hole in the place of the one `age` steps back.
+    #[inline(always)]
+    fn set_hole(&mut self, age: usize, address: T::Word) {
+        let number = self.next_hole.wrapping_sub(1).wrapping_sub(age as u32);
+        let Slices { holes, index, .. } = self.tables.slices();
+        let mask = holes.len().wrapping_sub(1);
+        if let Some(hole) = holes.get_mut(number as usize & mask) {
+            *hole = address;
+            // Beside that of the block which may live there.
+            if let Some(entry) = index.get_mut(address_slot(address, index.len()) ^ 1) {
+                *entry = number;
+            }
+        }
     }
 
     #[inline(always)]
     pub(super) fn add_hole(&mut self, address: T::Word) {
         if !self.tables.slices().holes.is_empty() {
             self.next_hole = self.next_hole.wrapping_add(1);
-            if let Some(hole) = self.hole(0) {
-                *hole = address;
-            }
+            self.set_hole(0, address);
         }
     }
 
     /// How the model would say that a block of this class was allocated at `address`.
     #[inline(always)]
     pub(crate) fn place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
-        let top = match self.list(class) {
-            Some(list) => list.get(0),
-            None => self.hole(0).map(|hole| *hole),
-        };
-        if top == Some(address) {
+        if self.listed(0, class) == Some(address) {
             Place::Top
         } else if self.own.bump == address {
             Place::Bump
@@ -106,7 +116,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// A block of this class is allocated at `address`: where that is, which the lists and holes learn.
     #[inline(always)]
     pub(super) fn meet_place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
-        let is_bump = self.own.bump == address;
+        let bump = self.own.bump;
         let Some(list) = self.list(class) else {
             let place = self.place(address, class);
             self.learn_place(&place, address, class);
@@ -116,25 +126,37 @@ impl<T: Tables, P: Placing> Model<T, P> {
             list.take(0);
             return Place::Top;
         }
-        if !is_bump && let Some(depth) = list.depth(address) {
+        if bump != address
+            && let Some(depth) = list.depth(address)
+        {
             list.take(depth);
             return Place::Deep(depth);
         }
+        let behind = list.len();
         list.pass_over();
-        let place = match is_bump {
-            true => Place::Bump,
-            false => self.far(address).map_or(Place::Absolute(address), Place::Far),
+        let place = if bump == address {
+            Place::Bump
+        } else if let Some(age) = self.hole_age(address) {
+            self.set_hole(age, bump);
+            match behind + age {
+                0 => Place::Top,
+                depth => Place::Deep(depth),
+            }
+        } else {
+            let far = self.far(address).map_or(Place::Absolute(address), Place::Far);
+            self.add_hole(bump);
+            far
         };
         self.own.bump = self.end_of(address, class.into());
         place
     }
 
     fn deep_place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
-        let depth = match self.list(class) {
-            Some(list) => list.depth(address),
-            None => self.hole_age(address),
+        let (listed, behind) = match self.list(class) {
+            Some(list) => (list.depth(address), list.len()),
+            None => (None, 0),
         };
-        match depth {
+        match listed.or_else(|| Some(behind + self.hole_age(address)?)) {
             Some(depth) => Place::Deep(depth),
             None => self.far(address).map_or(Place::Absolute(address), Place::Far),
         }
@@ -142,10 +164,15 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     #[inline(always)]
     fn hole_age(&mut self, address: T::Word) -> Option<usize> {
-        let next = self.next_hole as usize;
-        let holes = self.tables.slices().holes;
-        let at = holes.iter().position(|hole| *hole == address)?;
-        Some(next.wrapping_sub(1).wrapping_sub(at) & holes.len().wrapping_sub(1))
+        let Slices { holes, index, .. } = self.tables.slices();
+        let mask = holes.len().wrapping_sub(1);
+        let at = if index.is_empty() {
+            holes.iter().position(|hole| *hole == address)?
+        } else {
+            let number = index.get(address_slot(address, index.len()) ^ 1)?;
+            Some(*number as usize & mask).filter(|at| holes.get(*at) == Some(&address))?
+        };
+        Some((self.next_hole as usize).wrapping_sub(1).wrapping_sub(at) & mask)
     }
 
     /// The inverse of [`place`](Self::place); `None` for a place that the model does not have.
@@ -181,10 +208,14 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     #[inline(always)]
     fn listed(&mut self, depth: usize, class: u32) -> Option<T::Word> {
-        match self.list(class) {
-            Some(list) => list.get(depth),
-            None => self.hole(depth).map(|hole| *hole),
-        }
+        let age = match self.list(class) {
+            Some(list) => match depth.checked_sub(list.len()) {
+                Some(age) => age,
+                None => return list.get(depth),
+            },
+            None => depth,
+        };
+        self.hole(age)
     }
 
     /// An address as a distance in granules from the bump end or, if that is nearer, from the last
@@ -215,29 +246,40 @@ impl<T: Tables, P: Placing> Model<T, P> {
         match *place {
             Place::Top => self.learn_listed(0, address, class),
             Place::Deep(depth) => self.learn_listed(depth, address, class),
-            Place::Bump | Place::Far(_) | Place::Absolute(_) => {
-                self.learn_elsewhere(address, class);
-            }
+            Place::Bump => self.learn_elsewhere(address, class, false),
+            Place::Far(_) | Place::Absolute(_) => self.learn_elsewhere(address, class, true),
             Place::Same => {}
         }
     }
 
     #[inline(always)]
     fn learn_listed(&mut self, depth: usize, address: T::Word, class: u32) {
-        if let Some(list) = self.list(class) {
-            return list.take(depth);
-        }
         let end = self.end_of(address, class.into());
-        if let Some(hole) = self.hole(depth) {
-            *hole = end;
-        }
+        let (age, left) = match self.list(class) {
+            Some(list) => match depth.checked_sub(list.len()) {
+                Some(age) => {
+                    list.pass_over();
+                    (age, self.own.bump)
+                }
+                None => return list.take(depth),
+            },
+            None => (depth, end),
+        };
+        self.set_hole(age, left);
         self.own.bump = end;
     }
 
-    fn learn_elsewhere(&mut self, address: T::Word, class: u32) {
+    /// `away`: not where the last fresh block ended, so that this end becomes a hole.
+    fn learn_elsewhere(&mut self, address: T::Word, class: u32, away: bool) {
         let end = self.end_of(address, class.into());
         match self.list(class) {
-            Some(list) => list.pass_over(),
+            Some(list) => {
+                list.pass_over();
+                if away {
+                    let left = self.own.bump;
+                    self.add_hole(left);
+                }
+            }
             None => self.add_hole(end),
         }
         self.own.bump = end;

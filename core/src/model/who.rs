@@ -30,16 +30,16 @@ impl<T: Tables, P: Placing> Model<T, P> {
         self.context().filter(|context| context.act == act).map(|context| context.site)
     }
 
-    /// A site in code: how far below the highest seen so far, or, with the lowest bit set, above;
-    /// in a model without contexts the site itself.
+    /// A site in code: how far below the last one, or, with the lowest bit set, above; in a model
+    /// without contexts the site itself.
     #[inline]
     pub(crate) fn site_code(&mut self, site: u32) -> u64 {
         if self.context().is_none() {
             return site.into();
         }
-        match self.highest_site.checked_sub(site) {
+        match self.last_site.checked_sub(site) {
             Some(below) => u64::from(below) << 1,
-            None => u64::from(site - self.highest_site - 1) << 1 | 1,
+            None => u64::from(site - self.last_site - 1) << 1 | 1,
         }
     }
 
@@ -51,16 +51,15 @@ impl<T: Tables, P: Placing> Model<T, P> {
         }
         let distance = u32::try_from(code >> 1).ok()?;
         match code & 1 {
-            0 => self.highest_site.checked_sub(distance),
-            _ => self.highest_site.checked_add(distance)?.checked_add(1),
+            0 => self.last_site.checked_sub(distance),
+            _ => self.last_site.checked_add(distance)?.checked_add(1),
         }
     }
 
-    /// A site that was foretold was learned before.
     #[inline(always)]
-    pub(super) fn learn_site(&mut self, hit: bool, site: u32) {
-        if !hit && !T::SIMPLE {
-            self.highest_site = self.highest_site.max(site);
+    pub(super) fn learn_site(&mut self, site: u32) {
+        if !T::SIMPLE {
+            self.last_site = site;
         }
     }
 

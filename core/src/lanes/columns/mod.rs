@@ -46,7 +46,7 @@ pub(crate) const COMMON: [u8; ESCAPE as usize] = {
         free(true, 1),
         alloc(true, true, 3),
         alloc(false, true, 0),
-        alloc(true, false, 3),
+        alloc(true, true, 2),
         alloc(false, false, 0),
         alloc(false, false, 3),
         Tag::of_block(Tag::REALLOC, 0).0,
