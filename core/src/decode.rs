@@ -232,12 +232,9 @@ fn decode_behind<T: Tables>(
     tag: Tag,
     event: &mut Event,
 ) -> Result<(), What> {
-    let (before, tag) = read_before(reader, tag)?;
+    let (before, tag) = read_before(model, reader, tag)?;
     let step = reader.time().ok_or(CUT)?;
     *time = if before.backwards { time.wrapping_sub(step) } else { time.wrapping_add(step) };
-    if before.switched {
-        model.switch_thread(read_u32(reader, Lane::Thread)?);
-    }
     (event.time, event.thread) = (*time, model.thread());
     match before.resized {
         None => read_tagged(model, reader, tag, &mut event.kind),
@@ -262,20 +259,23 @@ fn read_tagged<T: Tables>(
     }
 }
 
-/// What the tags before an event's own say.
-struct Before {
-    switched: bool,
+/// What the tags before an event's own say, but for its thread.
+struct Before<W> {
     backwards: bool,
-    /// A reallocation: which block.
-    resized: Option<u8>,
+    /// The block of a reallocation.
+    resized: Option<Referred<W>>,
 }
 
 /// The tags before an event's own, the first of which may be `tag`; and its own.
 #[inline]
-fn read_before(reader: &mut impl LaneReader, mut tag: Tag) -> Result<(Before, Tag), What> {
-    let mut before = Before { switched: false, backwards: false, resized: None };
+fn read_before<T: Tables>(
+    model: &mut Model<T>,
+    reader: &mut impl LaneReader,
+    mut tag: Tag,
+) -> Result<(Before<T::Word>, Tag), What> {
+    let mut before = Before { backwards: false, resized: None };
     if tag == Tag::SWITCH {
-        before.switched = true;
+        model.switch_thread(read_u32(reader, Lane::Thread)?);
         tag = reader.tag().ok_or(CUT)?;
     }
     if tag == Tag::BACK {
@@ -283,7 +283,7 @@ fn read_before(reader: &mut impl LaneReader, mut tag: Tag) -> Result<(Before, Ta
         tag = reader.tag().ok_or(CUT)?;
     }
     if (Tag::REALLOC..Tag::FAILED_ALLOC).contains(&tag) {
-        before.resized = Some(tag.choice());
+        before.resized = Some(read_block(model, reader, tag.choice())?);
         tag = reader.tag().ok_or(CUT)?;
         if tag >= Tag::FREE {
             return Err("a reallocation without an allocation");
@@ -297,13 +297,9 @@ fn read_alloc<T: Tables>(
     model: &mut Model<T>,
     reader: &mut impl LaneReader,
     tag: Tag,
-    resized: Option<u8>,
+    old: Option<Referred<T::Word>>,
     kind: &mut EventKind,
 ) -> Result<(), What> {
-    let old = match resized {
-        Some(which) => Some(read_block(model, reader, which)?),
-        None => None,
-    };
     let act = if old.is_some() { Act::Realloc } else { Act::Alloc };
     let (hit, sized) = (tag.is_hit_alloc(), tag.is_sized());
     let site = read_actor(model, reader, act, hit)?;
@@ -345,13 +341,13 @@ fn read_free<T: Tables>(
     tag: Tag,
     kind: &mut EventKind,
 ) -> Result<(), What> {
-    let freed = read_block(model, reader, tag.choice())?;
     let act = if tag < Tag::FREE_AT { Act::Free } else { Act::FreeAt };
     let hit = tag.is_hit_free();
     let site = match (act, hit) {
         (Act::Free, false) => NO_SITE,
         _ => read_actor(model, reader, act, hit)?,
     };
+    let freed = read_block(model, reader, tag.choice())?;
     model.learn_free(hit, act, site, freed);
     *kind = EventKind::Free { address: freed.address.widen(), site };
     Ok(())

@@ -1,5 +1,8 @@
 //! Events into lanes: asks the model what it foretold and writes down what it did not.
 
+#[cfg(feature = "embedded-io")]
+mod short;
+
 use crate::event::{Event, EventKind, NO_SITE};
 use crate::lanes::{Lane, Lanes};
 use crate::model::{Model, Place, Placed, Which};
@@ -99,7 +102,8 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
     ) {
         let met = self.model.meet_alloc(address, size, site);
         let hit = met.site_code.is_none();
-        self.lanes.tag(storage, Tag::alloc(hit, met.sized, met.place.number()));
+        let tag = Tag::alloc(hit, met.sized, met.place.number());
+        self.lanes.tag(storage, tag, met.place.depth());
         self.lanes.time(storage, step);
         if let Some(code) = met.site_code {
             self.lanes.value(storage, Lane::Site, code);
@@ -118,12 +122,12 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         };
         let met = self.model.meet_free(address, act, site);
         let hit = met.site_code.is_none();
-        self.lanes.tag(storage, Tag::free(tag, hit, met.which.number()));
+        self.lanes.tag(storage, Tag::free(tag, hit, met.which.number()), met.which.ago());
         self.lanes.time(storage, step);
-        self.which(storage, met.which);
         if let Some(code) = met.site_code.filter(|_| site != NO_SITE) {
             self.lanes.value(storage, Lane::Site, code);
         }
+        self.which(storage, met.which);
     }
 
     /// Writes an event: true if it fits.
@@ -202,15 +206,14 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         };
         let old = old.map(|old| self.model.refer(old));
         self.start(storage, moment, switched);
-        let which = old.map(|old| self.model.which(old));
-        if let Some(which) = which {
-            self.lanes.tag(storage, Tag::of_block(Tag::REALLOC, which.number()));
-        }
-        self.lanes.tag(storage, Tag::alloc(hit, sized, place.number()));
-        self.stamp(storage, moment, switched);
-        if let Some(which) = which {
+        if let Some(old) = old {
+            let which = self.model.which(old);
+            let tag = Tag::of_block(Tag::REALLOC, which.number());
+            self.lanes.tag(storage, tag, which.ago());
             self.which(storage, which);
         }
+        self.lanes.tag(storage, Tag::alloc(hit, sized, place.number()), place.depth());
+        self.lanes.time(storage, moment.step);
         if !hit {
             self.site(storage, site);
         }
@@ -244,12 +247,12 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         let freed = self.model.refer(self.cut(address));
         let which = self.model.which(freed);
         self.start(storage, moment, switched);
-        self.lanes.tag(storage, Tag::free(kind, hit, which.number()));
-        self.stamp(storage, moment, switched);
-        self.which(storage, which);
+        self.lanes.tag(storage, Tag::free(kind, hit, which.number()), which.ago());
+        self.lanes.time(storage, moment.step);
         if !hit && site != NO_SITE {
             self.site(storage, site);
         }
+        self.which(storage, which);
         let fits = self.lanes.complete();
         if fits {
             self.model.learn_free(hit, act, site, freed);
@@ -290,8 +293,8 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
             }
         };
         self.start(storage, moment, switched);
-        self.lanes.tag(storage, tag);
-        self.stamp(storage, moment, switched);
+        self.lanes.tag(storage, tag, None);
+        self.lanes.time(storage, moment.step);
         if let Some(which) = named {
             self.which(storage, which);
         }
@@ -312,23 +315,15 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         true
     }
 
-    /// The tags that stand before an event's own.
+    /// What stands before any event's own tag.
     #[inline(always)]
     fn start(&mut self, storage: &mut [u8], moment: Moment, switched: bool) {
-        if switched {
-            self.lanes.tag(storage, Tag::SWITCH);
+        if let Some(thread) = moment.thread.filter(|_| switched) {
+            self.lanes.tag(storage, Tag::SWITCH, None);
+            self.lanes.value(storage, Lane::Thread, u64::from(thread));
         }
         if moment.back {
-            self.lanes.tag(storage, Tag::BACK);
-        }
-    }
-
-    /// What stands behind the tags: the time step, and the thread if it changes.
-    #[inline(always)]
-    fn stamp(&mut self, storage: &mut [u8], moment: Moment, switched: bool) {
-        self.lanes.time(storage, moment.step);
-        if let Some(thread) = moment.thread.filter(|_| switched) {
-            self.lanes.value(storage, Lane::Thread, u64::from(thread));
+            self.lanes.tag(storage, Tag::BACK, None);
         }
     }
 

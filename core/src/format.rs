@@ -151,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn common_tags_and_first_means_are_those_of_the_text() {
+    fn common_tags_and_first_scales_are_those_of_the_text() {
         let codes = rows::COMMON.map(|(_, code)| std::format!("{code:b}").split_off(1));
         assert!(TEXT.contains(&std::format!("| code | {} |\n", codes.join(" | "))));
         assert_eq!(numbers("| code "), rows::COMMON.map(|(tag, _)| u64::from(tag)));
         assert_eq!(numbers("| nibble "), columns::COMMON.map(u64::from));
-        assert_eq!(numbers("| lane | 0 thread"), rows::FIRST_MEANS.map(u64::from));
+        assert_eq!(numbers("| lane | 0 thread"), rows::FIRST_SCALES.map(u64::from));
     }
 
     #[test]

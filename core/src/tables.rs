@@ -8,14 +8,14 @@ use crate::word::Word;
 pub struct Block<W> {
     pub(crate) address: W,
     pub(crate) site: u32,
-    /// Its size class, and in the lowest bit whether it is live.
+    /// Its size class, and in the lowest bit whether it is live, as a block at address 0 never is.
     state: u32,
 }
 
 impl<W: Word> Block<W> {
     #[inline]
     pub(crate) fn new(address: W, site: u32, class: u32) -> Self {
-        Self { address, site, state: class << 1 | 1 }
+        Self { address, site, state: class << 1 | u32::from(address != W::ZERO) }
     }
 
     #[inline]
@@ -237,6 +237,13 @@ pub trait Tables {
     /// them. Says nothing that [`shape`](Self::shape) does not say.
     #[doc(hidden)]
     const SIMPLE: bool = false;
+    /// The addresses of the latest allocations where there are no contexts, so that nothing else of a block
+    /// is of use: in the place of [`Slices::blocks`], and as many. 0 stands for none.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn recent(&mut self) -> &mut [Self::Word] {
+        &mut []
+    }
     /// The tables, whose lengths must never change and agree with [`shape`](Self::shape).
     fn slices(&mut self) -> Slices<'_, Self::Word>;
     /// How large they are.
@@ -246,6 +253,11 @@ pub trait Tables {
 impl<T: Tables + ?Sized> Tables for &mut T {
     type Word = T::Word;
     const SIMPLE: bool = T::SIMPLE;
+
+    #[inline(always)]
+    fn recent(&mut self) -> &mut [T::Word] {
+        (**self).recent()
+    }
 
     #[inline]
     fn slices(&mut self) -> Slices<'_, T::Word> {
@@ -260,7 +272,7 @@ impl<T: Tables + ?Sized> Tables for &mut T {
 /// Tables of [`Shape::TINY`]: under 300 bytes with the 32-bit addresses of a microcontroller.
 #[derive(Clone, Debug, Default)]
 pub struct TinyTables<W = u32> {
-    blocks: [Block<W>; 1 << Shape::TINY.blocks],
+    recent: [W; 1 << Shape::TINY.blocks],
     holes: [W; 1 << Shape::TINY.holes],
     threads: [Thread<W>; 1],
     generation: u16,
@@ -279,7 +291,7 @@ impl<W: Word> TinyTables<W> {
     #[must_use]
     pub const fn empty() -> Self {
         Self {
-            blocks: [Block { address: W::ZERO, site: 0, state: 0 }; 1 << Shape::TINY.blocks],
+            recent: [W::ZERO; 1 << Shape::TINY.blocks],
             holes: [W::ZERO; 1 << Shape::TINY.holes],
             threads: [Thread { previous: 0, bump: W::ZERO }; 1],
             generation: 0,
@@ -291,11 +303,16 @@ impl<W: Word> Tables for TinyTables<W> {
     type Word = W;
     const SIMPLE: bool = true;
 
+    #[inline(always)]
+    fn recent(&mut self) -> &mut [W] {
+        &mut self.recent
+    }
+
     // So that the compiler sees everywhere which tables are empty.
     #[inline(always)]
     fn slices(&mut self) -> Slices<'_, W> {
         Slices {
-            blocks: &mut self.blocks,
+            blocks: &mut [],
             contexts: &mut [],
             sizes: &mut [],
             lists: &mut [],

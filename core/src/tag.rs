@@ -24,8 +24,6 @@ impl Tag {
     pub(crate) const MARK: Self = Self(82);
     pub(crate) const SWITCH: Self = Self(83);
     pub(crate) const BACK: Self = Self(84);
-    /// One more than the highest.
-    pub(crate) const COUNT: usize = 85;
 
     #[inline]
     pub(crate) const fn alloc(hit: bool, sized: bool, place: u8) -> Self {
@@ -42,12 +40,6 @@ impl Tag {
     #[inline]
     pub(crate) const fn of_block(kind: Self, which: u8) -> Self {
         Self(kind.0 | which)
-    }
-
-    /// Whether it is a free, with its site or without.
-    #[inline(always)]
-    pub(crate) const fn is_free(self) -> bool {
-        self.0 >> 5 == 1
     }
 
     /// The place of an allocation, or which block another tag is about.

@@ -48,17 +48,19 @@ macro_rules! far {
         #[inline]
         fn far(self, bump: Self, freed: Self, placement: Placement) -> Option<Self> {
             let unused = Self::BITS.wrapping_sub(placement.address_bits.into());
+            // The zigzag of a distance in bytes; without its lowest bits it is that of the granules.
             let from = |base: Self| {
-                self.wrapping_sub(base).wrapping_shl(unused).cast_signed().wrapping_shr(unused)
+                let distance: $signed = self.wrapping_sub(base).wrapping_shl(unused).cast_signed();
+                let distance = distance.wrapping_shr(unused);
+                (distance << 1 ^ distance >> (Self::BITS - 1)).cast_unsigned()
             };
-            let (bump, freed): ($signed, $signed) = (from(bump), from(freed));
-            let from_freed = freed.unsigned_abs() < bump.unsigned_abs();
+            let (bump, freed) = (from(bump), from(freed));
+            let from_freed = freed < bump;
             let distance = if from_freed { freed } else { bump };
             let bits = placement.granule_bits.into();
-            let granules = distance.wrapping_shr(bits);
-            let code = (granules << 1 ^ granules >> (Self::BITS - 1)).cast_unsigned();
-            let fits = granules.wrapping_shl(bits) == distance && code.leading_zeros() > 0;
-            fits.then_some(code << 1 | Self::from(from_freed))
+            let below = distance.wrapping_add(distance & 1) & ((2 as Self).wrapping_shl(bits) - 1);
+            let fits = below == 0 && (bits > 0 || distance.leading_zeros() > 0);
+            fits.then_some(distance.wrapping_shr(bits) << 1 | Self::from(from_freed))
         }
     };
 }

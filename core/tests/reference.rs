@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use heapwire_core::{Columns, Event, EventKind, Lanes, Placement, Rows, Shape};
 use proptest::prelude::*;
@@ -54,10 +54,19 @@ const DEPTH: usize = 4;
 const AGO: usize = 5;
 const OTHER: usize = 6;
 
-/// Where the fields come from: bits with a mean for each lane and time, or lanes.
+/// Where the fields come from: bits with a scale for each lane and time, or lanes.
 enum Fields<'a> {
-    Rows { bits: Box<dyn Iterator<Item = u64> + 'a>, means: [u64; 8], free: u8 },
-    Columns { lanes: Vec<&'a [u8]>, nibbles: [usize; 2] },
+    /// `near` is a number that a symbol said.
+    Rows {
+        bits: Box<dyn Iterator<Item = u64> + 'a>,
+        scales: [u64; 8],
+        free: u8,
+        near: Option<u64>,
+    },
+    Columns {
+        lanes: Vec<&'a [u8]>,
+        nibbles: [usize; 2],
+    },
 }
 
 impl Fields<'_> {
@@ -72,35 +81,54 @@ impl Fields<'_> {
 
     fn row_tag(&mut self) -> u8 {
         let common = [
-            ("00", 36),
-            ("01", 3),
-            ("100", 2),
-            ("101", 35),
-            ("110", 0),
-            ("1110", 52),
-            ("1111000", 1),
-            ("1111001", 75),
-            ("1111010", 51),
-            ("1111011", 83),
-            ("1111100", 8),
-            ("1111101", 9),
-            ("1111110", 11),
+            ("00", 3),
+            ("01", 36),
+            ("100", 88),
+            ("1010", 89),
+            ("10110", 90),
+            ("10111", 91),
+            ("11000", 96),
+            ("11001", 97),
+            ("11010", 98),
+            ("11011", 104),
+            ("111000", 92),
+            ("111001", 93),
+            ("111010", 94),
+            ("111011", 99),
+            ("111100", 52),
+            ("1111010", 95),
+            ("1111011", 112),
+            ("1111100", 113),
+            ("1111101", 76),
+            ("1111110", 83),
         ];
         let mut code = String::new();
-        let mut tag = loop {
+        let mut symbol = loop {
             code.push(if self.bits(1) == 1 { '1' } else { '0' });
-            if let Some((_, tag)) = common.iter().find(|(common, _)| *common == code) {
-                break *tag;
+            if let Some((_, symbol)) = common.iter().find(|(common, _)| *common == code) {
+                break *symbol;
             } else if code == "1111111" {
                 break self.bits(7) as u8;
             }
         };
-        let Self::Rows { free, .. } = self else { unreachable!() };
-        if (32..64).contains(&tag) {
+        let Self::Rows { free, near, .. } = self else { unreachable!() };
+        // Tag and kind of a free, without its site or with it: 32 to 39 or 96 to 103, and 16 more.
+        if matches!(symbol, 32..=39 | 48..=55 | 96..=103 | 112..=119) {
+            let with_site = symbol / 16 % 2 == 1;
             // Of the same kind as the free before, or of the other.
-            tag = if tag < 48 { *free + tag - 32 } else { 80 - *free + tag - 48 };
-            *free = if tag < 48 { 32 } else { 48 };
+            let kind = if with_site { 80 - *free } else { *free };
+            symbol = if with_site { symbol - 16 } else { symbol } + kind - 32;
+            *free = kind;
         }
+        let (tag, number) = match symbol {
+            88 => (0, None),
+            89..=95 => (2, Some(symbol - 88)),
+            96..=99 => (35, Some(symbol - 96)),
+            104..=107 => (75, Some(symbol - 104)),
+            112..=115 => (51, Some(symbol - 112)),
+            _ => (symbol, None),
+        };
+        *near = number.map(u64::from);
         tag
     }
 
@@ -136,21 +164,22 @@ impl Fields<'_> {
             let Self::Columns { lanes, .. } = self else { unreachable!() };
             return if nibble < 15 { nibble.into() } else { prefix_varint(&mut lanes[3]) + 15 };
         }
-        let Self::Rows { means, .. } = self else { unreachable!() };
-        let mean = means[lane];
-        let k = u64::from(mean.ilog2().saturating_sub(2));
-        let zeros = self.zeros();
-        let escaped = zeros == 8;
-        let value = match zeros {
+        let Self::Rows { scales, near, .. } = self else { unreachable!() };
+        if let Some(near) = near.take_if(|_| lane == DEPTH || lane == AGO) {
+            return near;
+        }
+        let k = 3 * scales[lane] / 32;
+        let high = self.zeros();
+        let value = match high {
             8 => {
                 let n = self.bits(6);
                 (1 << n) + self.bits(n)
             }
-            high => (high << k) + self.bits(k),
+            _ => (high << k) + self.bits(k),
         };
-        let Self::Rows { means, .. } = self else { unreachable!() };
-        let learned = if escaped { value.min(mean) } else { value };
-        means[lane] = (mean - mean / 4 + learned + 1).min((1 << 27) - 1);
+        let Self::Rows { scales, .. } = self else { unreachable!() };
+        let high = if high == 8 { 3 } else { high };
+        scales[lane] = (scales[lane] + 4 * high).saturating_sub(4).min(255);
         value
     }
 }
@@ -375,7 +404,7 @@ impl Model {
 
     fn block(&mut self, address: u64, [size, class]: [u64; 2], site: u32, sized: bool) {
         if self.entries[0] > 0 {
-            let block = Block { address, class, site, live: true };
+            let block = Block { address, class, site, live: address != 0 };
             self.blocks.insert(self.allocations % self.entries[0], block);
         }
         self.allocations = self.allocations.wrapping_add(1);
@@ -446,7 +475,10 @@ impl Model {
         let number = match block {
             0 => self.last_freed.wrapping_add(self.context().expect("a context").step),
             1 => self.allocations.wrapping_sub(self.context().expect("a context").distance),
-            2 => self.last_freed.wrapping_add(1),
+            2 => {
+                self.context().expect("a context");
+                self.last_freed.wrapping_add(1)
+            }
             3 => self.allocations.wrapping_sub(1).wrapping_sub(fields.number(AGO) as u32),
             4 => {
                 let code = fields.number(ADDRESS);
@@ -463,23 +495,24 @@ impl Model {
 
     fn read_event(&mut self, fields: &mut Fields<'_>, time: &mut u64) -> Event {
         let mut tag = fields.tag();
-        let mut prefix = |tags: Range<u8>| {
-            let found = tags.contains(&tag).then(|| tag - tags.start);
-            if found.is_some() {
-                tag = fields.tag();
-            }
-            found
-        };
-        let [switch, back, moved] = [83..84, 84..85, 72..80].map(&mut prefix);
-        let step = fields.number(7);
-        *time = if back.is_some() { time.wrapping_sub(step) } else { time.wrapping_add(step) };
-        if switch.is_some() {
+        if tag == 83 {
             self.thread = fields.number(0) as u32;
+            tag = fields.tag();
         }
+        let back = tag == 84;
+        if back {
+            tag = fields.tag();
+        }
+        let mut old = None;
+        if (72..80).contains(&tag) {
+            old = Some(self.read_block(fields, tag - 72));
+            tag = fields.tag();
+        }
+        let step = fields.number(7);
+        *time = if back { time.wrapping_sub(step) } else { time.wrapping_add(step) };
         let kind = match tag {
             0..32 => {
                 let (hit, sized, place) = (tag / 16 == 1, tag / 8 % 2 == 1, tag % 8);
-                let old = moved.map(|block| self.read_block(fields, block));
                 let act = if old.is_some() { REALLOC } else { ALLOC };
                 let site = self.read_site(fields, act, hit);
                 let size = self.read_size(fields, site, sized);
@@ -498,12 +531,12 @@ impl Model {
                     None => EventKind::Alloc { address, size, site },
                 }
             }
-            _ if moved.is_some() => panic!("tag {tag} behind a prefix"),
+            _ if old.is_some() => panic!("tag {tag} behind a prefix"),
             32..64 => {
                 let (act, hit) = (u32::from(tag / 16 - 2), tag / 8 % 2 == 1);
-                let (address, number) = self.read_block(fields, tag % 8);
                 let unknown = act == FREE && !hit;
                 let site = if unknown { 0 } else { self.read_site(fields, act, hit) };
+                let (address, number) = self.read_block(fields, tag % 8);
                 self.act(act, site, hit);
                 let origin = self.freed(address, number, true);
                 if act != FREE {
@@ -571,7 +604,8 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     let mut fields = if body[1] & 8 == 0 {
         let bits =
             payload.iter().flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> (7 - bit) & 1)));
-        Fields::Rows { bits: Box::new(bits), means: [8, 32, 192, 4096, 8, 4, 64, 2048], free: 48 }
+        let scales = [10, 32, 58, 106, 10, 0, 42, 96];
+        Fields::Rows { bits: Box::new(bits), scales, free: 48, near: None }
     } else {
         let mut rest = payload;
         let lengths: Vec<u64> = (0..11).map(|_| varint(&mut rest)).collect();

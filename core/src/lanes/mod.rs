@@ -49,8 +49,10 @@ pub trait Lanes: Clone {
     #[doc(hidden)]
     fn sure(&mut self, storage: &mut [u8], most: usize) -> usize;
 
+    /// `near` is the depth or how many allocations ago, where the tag says that there is one: a layout may write
+    /// it now, and not when it is given as a value.
     #[doc(hidden)]
-    fn tag(&mut self, storage: &mut [u8], tag: Tag);
+    fn tag(&mut self, storage: &mut [u8], tag: Tag, near: Option<u64>);
 
     #[doc(hidden)]
     fn time(&mut self, storage: &mut [u8], step: u64);

@@ -49,6 +49,15 @@ impl<W: Word> Which<W> {
             Self::Step | Self::Distance | Self::Next => None,
         }
     }
+
+    /// How many allocations ago, if that is said.
+    #[inline(always)]
+    pub(crate) fn ago(&self) -> Option<u64> {
+        match *self {
+            Self::Ago(ago) => Some(ago.widen()),
+            _ => None,
+        }
+    }
 }
 
 /// A block that an event refers to.
@@ -81,6 +90,14 @@ impl<T: Tables, P: Placing> Model<T, P> {
     #[inline(always)]
     fn block(&mut self, number: u32) -> Option<Referred<T::Word>> {
         let allocations = self.allocations;
+        if T::SIMPLE {
+            let recent = self.tables.recent();
+            let age = allocations.wrapping_sub(number).wrapping_sub(1) as usize;
+            let address = *recent.get(number as usize & recent.len().wrapping_sub(1))?;
+            let known = Known { number, site: NO_SITE, class: 0 };
+            let is_there = age < recent.len() && address != T::Word::ZERO;
+            return is_there.then_some(Referred { address, known: Some(known) });
+        }
         let blocks = self.tables.slices().blocks;
         // What the ring holds beyond that is of former chunks.
         let age = allocations.wrapping_sub(1).wrapping_sub(number);
@@ -95,6 +112,9 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// Finds the live block at `address` among those remembered.
     #[inline]
     pub(crate) fn refer(&mut self, address: T::Word) -> Referred<T::Word> {
+        if T::SIMPLE {
+            return self.refer_simply(address);
+        }
         let Slices { index, blocks, .. } = self.tables.slices();
         let found = if index.is_empty() {
             let newest = self.allocations.wrapping_sub(1);
@@ -112,6 +132,17 @@ impl<T: Tables, P: Placing> Model<T, P> {
             self.block(number).filter(|block| block.address == address)
         };
         found.unwrap_or(Referred { address, known: None })
+    }
+
+    /// The same where only addresses are remembered.
+    #[inline(always)]
+    fn refer_simply(&mut self, address: T::Word) -> Referred<T::Word> {
+        let newest = self.allocations.wrapping_sub(1);
+        let known = self.recent_at(address).map(|at| {
+            let number = newest.wrapping_sub(self.age_of_recent(at));
+            Known { number, site: NO_SITE, class: 0 }
+        });
+        Referred { address, known }
     }
 
     /// How the model would say that an event refers to this block.
@@ -149,7 +180,10 @@ impl<T: Tables, P: Placing> Model<T, P> {
         let number = match which {
             Which::Step => self.last_freed.wrapping_add(self.context()?.step),
             Which::Distance => self.allocations.wrapping_sub(self.context()?.distance),
-            Which::Next => self.last_freed.wrapping_add(1),
+            Which::Next => {
+                self.context()?;
+                self.last_freed.wrapping_add(1)
+            }
             Which::Ago(ago) => {
                 let ago = u32::try_from(ago).ok()?.checked_add(1)?;
                 self.allocations.wrapping_sub(ago)
@@ -176,7 +210,15 @@ impl<T: Tables, P: Placing> Model<T, P> {
     pub(super) fn learn_freed(&mut self, freed: Referred<T::Word>, reusable: bool) -> u32 {
         let Referred { address, known } = freed;
         let mut origin = NO_SITE;
-        if let Some(Known { number, site, class }) = known {
+        if T::SIMPLE {
+            let recent = self.tables.recent();
+            if let Some(known) = known
+                && let Some(recent) =
+                    recent.get_mut(known.number as usize & recent.len().wrapping_sub(1))
+            {
+                *recent = T::Word::ZERO;
+            }
+        } else if let Some(Known { number, site, class }) = known {
             let step = number.wrapping_sub(self.last_freed);
             let distance = self.allocations.wrapping_sub(number);
             if let Some(context) = self.context() {
@@ -203,6 +245,14 @@ impl<T: Tables, P: Placing> Model<T, P> {
     pub(super) fn learn_block(&mut self, block: Placed<T::Word>, sized: bool) {
         let Placed { address, size, class, site } = block;
         let number = self.allocations;
+        if T::SIMPLE {
+            let recent = self.tables.recent();
+            if let Some(recent) = recent.get_mut(number as usize & recent.len().wrapping_sub(1)) {
+                *recent = address;
+            }
+            self.allocations = number.wrapping_add(1);
+            return;
+        }
         let Slices { blocks, index, .. } = self.tables.slices();
         if let Some(entry) = blocks.get_mut(number as usize & blocks.len().wrapping_sub(1)) {
             *entry = Block::new(address, site, class);

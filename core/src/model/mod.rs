@@ -7,6 +7,7 @@
 
 mod block;
 mod place;
+mod simple;
 mod who;
 
 pub(crate) use block::{Placed, Referred, Which};
@@ -120,6 +121,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
         self.last_freed_address = T::Word::ZERO;
         self.next_hole = 0;
         (self.thread, self.own, self.own_at) = (0, Thread::default(), slot(0, threads.len()));
+        self.tables.recent().fill(T::Word::ZERO);
         self.enter_context(0);
     }
 

@@ -50,6 +50,15 @@ impl<W: Word> Place<W> {
             Self::Top | Self::Bump | Self::Same => None,
         }
     }
+
+    /// How deep, if that is said.
+    #[inline(always)]
+    pub(crate) fn depth(&self) -> Option<u64> {
+        match *self {
+            Self::Deep(depth) => Some(depth as u64),
+            _ => None,
+        }
+    }
 }
 
 impl<T: Tables, P: Placing> Model<T, P> {
@@ -104,6 +113,9 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// How the model would say that a block of this class was allocated at `address`.
     #[inline(always)]
     pub(crate) fn place(&mut self, address: T::Word, class: u32) -> Place<T::Word> {
+        if self.tables.slices().lists.is_empty() {
+            return self.place_in_hole(address);
+        }
         if self.listed(0, class) == Some(address) {
             Place::Top
         } else if self.own.bump == address {
@@ -167,12 +179,21 @@ impl<T: Tables, P: Placing> Model<T, P> {
         let Slices { holes, index, .. } = self.tables.slices();
         let mask = holes.len().wrapping_sub(1);
         let at = if index.is_empty() {
-            holes.iter().position(|hole| *hole == address)?
+            self.hole_at(address)?
         } else {
             let number = index.get(address_slot(address, index.len()) ^ 1)?;
             Some(*number as usize & mask).filter(|at| holes.get(*at) == Some(&address))?
         };
-        Some((self.next_hole as usize).wrapping_sub(1).wrapping_sub(at) & mask)
+        Some(self.age_of_hole(at) as usize)
+    }
+
+    /// The same in a model without lists. There the latest block's end is a hole, too.
+    fn place_in_hole(&mut self, address: T::Word) -> Place<T::Word> {
+        match self.hole_age(address) {
+            Some(0) => Place::Top,
+            Some(age) => Place::Deep(age),
+            None => self.far(address).map_or(Place::Absolute(address), Place::Far),
+        }
     }
 
     /// The inverse of [`place`](Self::place); `None` for a place that the model does not have.
@@ -234,7 +255,7 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     /// The address so many granules behind another.
     #[inline]
-    fn end_of(&self, address: T::Word, granules: u64) -> T::Word {
+    pub(super) fn end_of(&self, address: T::Word, granules: u64) -> T::Word {
         T::Word::cut(
             address.forward(granules, self.placement().granule_bits).widen() & self.address_mask(),
         )

@@ -20,7 +20,7 @@ use crate::word::{OwnWord, Word};
 use critical_section::Mutex;
 use embedded_io::Write;
 use outgoing::Outgoing;
-use state::{Next, Recorded, State, What, Whose};
+use state::{Block, Next, Recorded, State, What, Whose};
 
 /// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
 /// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the
@@ -161,59 +161,66 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// are cut to what a pointer may span.
     #[inline]
     pub fn record(&self, kind: EventKind, freed: u64) {
-        let freed = OwnWord::saturate(freed);
         match kind {
             EventKind::Alloc { address, size, site } => {
-                let (address, size) = (OwnWord::cut(address), OwnWord::saturate(size));
-                self.report(What::Allocated { old: None, address, size }, Whose::Site(site));
+                self.report(What::Allocated(Self::block(address, size)), Whose::Site(site));
             }
             EventKind::Realloc { old, address, size, site } => {
-                let old = Some((OwnWord::cut(old), freed));
-                let (address, size) = (OwnWord::cut(address), OwnWord::saturate(size));
-                self.report(What::Allocated { old, address, size }, Whose::Site(site));
+                let blocks = [Self::block(old, freed), Self::block(address, size)];
+                self.report(What::Reallocated(blocks), Whose::Site(site));
             }
             EventKind::Free { address, site } => {
-                let address = OwnWord::cut(address);
-                self.report(What::Freed { address, size: freed }, Whose::Site(site));
+                self.report(What::Freed(Self::block(address, freed)), Whose::Site(site));
             }
             _ => self.report(What::Other(&kind), Whose::Scope),
         }
     }
 
+    #[inline(always)]
+    fn block(address: u64, size: u64) -> Block {
+        let address = OwnWord::cut(address & D::PLACEMENT.address_mask());
+        Block { address, size: OwnWord::saturate(size) }
+    }
+
+    #[inline]
     fn report(&self, what: What<'_>, whose: Whose) {
-        let recorded = self.with(|state| match state.recording {
-            true => state.record(&what, whose),
-            false => {
-                state.pass_over(&what);
-                Recorded::Done
-            }
-        });
-        if let Some(Recorded::Again | Recorded::NoRoom | Recorded::TooLarge) = recorded {
-            self.report_again(&what, whose);
+        match self.report_once(&what, whose) {
+            Recorded::Done => {}
+            recorded => self.report_again(&what, whose, recorded),
         }
+    }
+
+    #[inline(never)]
+    fn report_once(&self, what: &What<'_>, whose: Whose) -> Recorded {
+        let mut recorded = Recorded::Done;
+        self.with(|state| recorded = state.record(what, whose));
+        recorded
     }
 
     #[cold]
     #[inline(never)]
-    fn report_again(&self, what: &What<'_>, whose: Whose) {
-        let (mut attempts, relax) = match D::WHEN_FULL {
-            WhenFull::Lose | WhenFull::Overwrite => (0, None),
-            WhenFull::Wait { attempts, relax } => (attempts, Some(relax)),
+    fn report_again(&self, what: &What<'_>, whose: Whose, mut recorded: Recorded) {
+        let mut attempts = match D::WHEN_FULL {
+            WhenFull::Lose | WhenFull::Overwrite => 0,
+            WhenFull::Wait { attempts, .. } => attempts,
         };
-        loop {
-            let recorded = self.with(|state| match state.record(what, whose) {
-                Recorded::NoRoom if attempts > 0 => Recorded::NoRoom,
-                refused @ (Recorded::NoRoom | Recorded::TooLarge) => state.insist(what, refused),
-                recorded => recorded,
-            });
-            match (recorded, relax) {
-                (Some(Recorded::Again), _) => {}
-                (Some(Recorded::NoRoom), Some(relax)) => {
-                    relax();
-                    attempts -= 1;
-                }
-                _ => return,
+        while !matches!(recorded, Recorded::Done)
+            && self.is_to_try_again(what, recorded, &mut attempts)
+        {
+            recorded = self.report_once(what, whose);
+        }
+    }
+
+    /// Whether to try once more to record an event that was not.
+    fn is_to_try_again(&self, what: &What<'_>, recorded: Recorded, attempts: &mut u32) -> bool {
+        match (recorded, D::WHEN_FULL) {
+            (Recorded::Again, _) => true,
+            (Recorded::NoRoom, WhenFull::Wait { relax, .. }) if *attempts > 0 => {
+                relax();
+                *attempts -= 1;
+                true
             }
+            _ => matches!(self.with(|state| state.insist(what, recorded)), Some(Recorded::Again)),
         }
     }
 
@@ -324,19 +331,17 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     crate::heap::HeapObserver for Recorder<D, SIZE, BUFFERS, NAMES>
 {
     fn allocated(&self, address: usize, size: usize) {
-        let (address, size) = (address as OwnWord, size as OwnWord);
-        self.report(What::Allocated { old: None, address, size }, Whose::Scope);
+        self.report(What::Allocated(Self::block(address as u64, size as u64)), Whose::Scope);
     }
 
     fn freed(&self, address: usize, size: usize) {
-        let (address, size) = (address as OwnWord, size as OwnWord);
-        self.report(What::Freed { address, size }, Whose::Scope);
+        self.report(What::Freed(Self::block(address as u64, size as u64)), Whose::Scope);
     }
 
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
-        let old = Some((old as OwnWord, old_size as OwnWord));
-        let (address, size) = (address as OwnWord, size as OwnWord);
-        self.report(What::Allocated { old, address, size }, Whose::Scope);
+        let blocks = [(old, old_size), (address, size)];
+        let blocks = blocks.map(|(address, size)| Self::block(address as u64, size as u64));
+        self.report(What::Reallocated(blocks), Whose::Scope);
     }
 
     fn failed(&self, size: usize) {

@@ -1,6 +1,7 @@
-//! What hook and drain share: buffers being filled, sealed and sent in turn. The hook's part is here, the
-//! drain's in [`sending`].
+//! What hook and drain share: buffers being filled, sealed and sent in turn. The hook's part is in [`recording`],
+//! the drain's in [`sending`].
 
+mod recording;
 mod sending;
 
 pub(super) use sending::Next;
@@ -10,7 +11,7 @@ use sending::Taken;
 use super::device::{Clock, Detail, Device, Known, WhenFull};
 use super::names::Names;
 use crate::definition::NameKind;
-use crate::encode::{Allocated, Encoder};
+use crate::encode::Encoder;
 use crate::event::{EventKind, NO_SITE};
 use crate::lanes::Rows;
 use crate::tables::TinyTables;
@@ -21,13 +22,20 @@ const MOST_PAYLOAD: usize = 0x7FFF;
 
 /// What happened, in the words of the machine.
 #[derive(Clone, Copy)]
+#[repr(u32)]
 pub(super) enum What<'a> {
-    /// An allocation, or a reallocation of an old block of so many bytes.
-    Allocated { old: Option<(OwnWord, OwnWord)>, address: OwnWord, size: OwnWord },
-    /// A free of a block of so many bytes.
-    Freed { address: OwnWord, size: OwnWord },
+    Allocated(Block),
+    Freed(Block),
+    /// The old block, and what became of it.
+    Reallocated([Block; 2]),
     /// Something else.
     Other(&'a EventKind),
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub(super) address: OwnWord,
+    pub(super) size: OwnWord,
 }
 
 /// Whose doing it was.
@@ -39,6 +47,7 @@ pub(super) enum Whose {
 }
 
 /// What became of an event.
+#[derive(Clone, Copy)]
 pub(super) enum Recorded {
     Done,
     /// It had no room in the chunk, which is sealed now.
@@ -74,31 +83,30 @@ impl Counts {
         peak_bytes: OwnWord::ZERO,
     };
 
-    #[inline(always)]
-    fn count_if(&mut self, fits: bool, what: What<'_>) -> bool {
-        if fits {
-            self.count(what);
+    fn count(&mut self, what: &What<'_>) {
+        match what {
+            What::Allocated(block) => self.add(block.size),
+            What::Freed(block) => self.remove(block.size),
+            What::Reallocated([old, new]) => {
+                self.surplus = self.surplus.wrapping_sub(1);
+                self.remove(old.size);
+                self.add(new.size);
+            }
+            What::Other(kind) => self.count_other(kind),
         }
-        fits
     }
 
     #[inline(always)]
-    fn count(&mut self, what: What<'_>) {
-        match what {
-            What::Allocated { old, size, .. } => {
-                if let Some((_, size)) = old {
-                    self.surplus = self.surplus.wrapping_sub(1);
-                    self.remove(size);
-                }
-                self.allocations = self.allocations.wrapping_add(1);
-                self.bytes_in_use = self.bytes_in_use.saturating_add(size);
-                self.peak_bytes = self.peak_bytes.max(self.bytes_in_use);
-            }
-            What::Freed { size, .. } => self.remove(size),
-            What::Other(EventKind::FailedAlloc { .. }) => {
-                self.failed = self.failed.saturating_add(1)
-            }
-            What::Other(_) => self.surplus = self.surplus.wrapping_add(1),
+    fn add(&mut self, size: OwnWord) {
+        self.allocations = self.allocations.wrapping_add(1);
+        self.bytes_in_use = self.bytes_in_use.saturating_add(size);
+        self.peak_bytes = self.peak_bytes.max(self.bytes_in_use);
+    }
+
+    fn count_other(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::FailedAlloc { .. } => self.failed = self.failed.saturating_add(1),
+            _ => self.surplus = self.surplus.wrapping_add(1),
         }
     }
 
@@ -132,6 +140,8 @@ impl<const SIZE: usize> Buffer<SIZE> {
 // Small fields first, which takes smaller instructions.
 #[repr(C)]
 pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> {
+    /// Where the encoder stood before an event that is not sure to fit.
+    kept: Rows,
     /// Whether events are to be recorded; also needs `running` and the detail for it.
     pub(super) recording: bool,
     running: bool,
@@ -175,6 +185,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let counts = Counts::ZERO;
         Self {
             encoder: Encoder::new(Rows::new(), TinyTables::empty(), Known::new()),
+            kept: Rows::new(),
             buffers: [Buffer { time: 0, counts, events: 0, len: 0, payload: [0; SIZE] }; BUFFERS],
             filling: 0,
             events: 0,
@@ -206,11 +217,13 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 
     pub(super) fn stop(&mut self) {
         (self.running, self.recording) = (false, false);
+        self.encoder.be_careful();
     }
 
     pub(super) fn set_detail(&mut self, detail: Detail) {
         self.detail = detail;
         self.recording = self.running && detail == Detail::Events;
+        self.encoder.be_careful();
         match detail {
             Detail::Totals => self.seal(),
             // The next chunk of events has them, and they would be too late while events wait for it.
@@ -219,9 +232,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     }
 
     /// Counts an event that is not to be recorded.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn pass_over(&mut self, what: &What<'_>) {
+    fn pass_over(&mut self, what: &What<'_>) {
         if self.running {
             // Read, or its wrapping around might be missed.
             self.time = Clock::<D>::after(self.time).0;
@@ -229,67 +240,12 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         }
     }
 
-    /// Records what happened just now.
-    #[inline(never)]
-    pub(super) fn record(&mut self, what: &What<'_>, whose: Whose) -> Recorded {
-        let (time, mut moment) = Clock::<D>::after(self.time);
-        self.time = time;
-        if self.events == 0 {
-            if !self.open() {
-                return Recorded::NoRoom;
-            }
-            (moment.step, moment.back) = (0, false);
-        }
-        let site = match whose {
-            Whose::Scope => self.site,
-            Whose::Site(site) => site,
-        };
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else {
-            return Recorded::NoRoom;
-        };
-        let counts = &mut self.counts;
-        // Counted where it is known what it is.
-        let written = self.encoder.attempt(&mut buffer.payload, |encoder, payload| match *what {
-            What::Allocated { old, address, size } => {
-                let block = old.map(|(old, _)| old.widen());
-                let allocated =
-                    Allocated { old: block, address: address.widen(), size: size.widen(), site };
-                let fits = encoder.write_alloc(payload, moment, allocated);
-                counts.count_if(fits, What::Allocated { old, address, size })
-            }
-            What::Freed { address, size } => {
-                let fits = encoder.write_free(payload, moment, address.widen(), site);
-                counts.count_if(fits, What::Freed { address, size })
-            }
-            What::Other(kind) => {
-                let fits = encoder.write_other(payload, moment, kind);
-                counts.count_if(fits, What::Other(kind))
-            }
-        });
-        if !written {
-            return self.refuse();
-        }
-        self.events = self.events.wrapping_add(1);
-        Recorded::Done
-    }
-
-    /// An event had no room in the chunk.
-    #[cold]
-    #[inline(never)]
-    fn refuse(&mut self) -> Recorded {
-        if self.events == 0 {
-            return Recorded::TooLarge;
-        }
-        self.seal();
-        Recorded::Again
-    }
-
     /// Counts an event that could not be recorded.
     #[cold]
     #[inline(never)]
     pub(super) fn lose(&mut self, what: &What<'_>) {
         self.counts.lost = self.counts.lost.saturating_add(1);
-        self.counts.count(*what);
+        self.counts.count(what);
     }
 
     /// Begins a chunk; false when all buffers are sealed.
@@ -315,6 +271,10 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
         // When all buffers are sealed, the next is also the oldest.
         match self.buffers.get(usize::from(self.filling)) {
+            // An interrupt may have come in between.
+            _ if matches!(recorded, Recorded::NoRoom) && usize::from(self.sealed) < BUFFERS => {
+                Recorded::Again
+            }
             Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
                 self.overwritten = self.overwritten.saturating_add(oldest.events.into());
                 self.sealed = self.sealed.saturating_sub(1);
@@ -354,6 +314,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             buffer.events = self.events;
         }
         self.events = 0;
+        self.encoder.be_careful();
         self.sealed = self.sealed.wrapping_add(1);
         self.filling = self.filling.wrapping_add(1);
         if usize::from(self.filling) >= BUFFERS {

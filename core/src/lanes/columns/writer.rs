@@ -233,7 +233,7 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag) {
+    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag, _near: Option<u64>) {
         let nibble = NIBBLES[usize::from(tag)];
         if nibble == UNCOMMON {
             self.push_nibble(storage, TAGS, ESCAPE);

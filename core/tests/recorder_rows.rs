@@ -1,0 +1,112 @@
+//! The hook has a way of its own to write events, short and quick. What it writes is what all others write.
+#![cfg(feature = "embedded-io")]
+
+mod support;
+
+use std::cell::Cell;
+
+use heapwire_core::{
+    Chunk, ChunkKind, Chunker, Device, Event, EventKind, Placement, Pushed, Recorder, Rows,
+    Session, TinyTables, crc32,
+};
+use support::{Line, Random};
+
+thread_local! {
+    static NOW: Cell<u64> = const { Cell::new(0) };
+    static THREAD: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A device that tells threads apart and has a clock of 64 bits.
+struct Busy;
+
+impl Device for Busy {
+    const PLACEMENT: Placement = Placement::EMBEDDED_32;
+
+    fn session() -> Session<'static> {
+        Session { device: "busy", build: "1", ticks_per_second: 1_000, address_bits: 32 }
+    }
+
+    fn ticks() -> u64 {
+        NOW.get()
+    }
+
+    fn thread() -> Option<u32> {
+        Some(THREAD.get())
+    }
+}
+
+#[test]
+fn the_hook_writes_what_a_chunker_writes() {
+    let mut random = Random(4);
+    let placement = Placement::EMBEDDED_32;
+    for _ in 0..100 {
+        let recorder: Recorder<Busy, 8000, 1> = Recorder::new();
+        NOW.set(random.below(1 << 40));
+        recorder.start();
+        let mut chunker =
+            Chunker::new(vec![0; 9000], Rows::new(), TinyTables::<u64>::empty(), placement);
+        let mut blocks: Vec<u64> = vec![0x2000_0000];
+        for _ in 0..200 {
+            let near = blocks[random.below(blocks.len() as u64) as usize];
+            let any = [near, near + 8 * random.below(40), random.below(1 << 32), 0];
+            let address = any[random.below(20).min(3) as usize];
+            let (size, site) = (random.below(300), random.below(4) as u32);
+            let old = blocks[random.below(blocks.len() as u64) as usize];
+            blocks.push(address);
+            let kind = match random.below(12) {
+                0..5 => EventKind::Alloc { address, size, site },
+                5..9 => EventKind::Free { address: old, site },
+                9 => EventKind::Realloc { old, address: old, size, site },
+                10 => EventKind::Realloc { old, address, size, site },
+                _ => EventKind::Name { address, variable: site, type_name: 3 },
+            };
+            let step = random.below(2000) << (33 * (random.below(50) / 49));
+            let forward = random.below(20) > 0;
+            NOW.set(if forward { NOW.get() + step } else { NOW.get().saturating_sub(step) });
+            THREAD.set(THREAD.get() ^ u32::from(random.below(9) == 0));
+            recorder.record(kind, 0);
+            let event = Event { time: NOW.get(), thread: THREAD.get(), kind };
+            assert_eq!(chunker.push(&event, 0), Pushed::Written);
+        }
+        let mut line = Line::default();
+        recorder.flush();
+        recorder.drain(&mut line).expect("the line takes all");
+        let sealed = chunker.seal().expect("events").to_vec();
+        let expected = Chunk::parse(&sealed, crc32).expect("a chunk").payload;
+        let frames = support::deframe(&line.bytes, std::iter::empty(), 9000);
+        let chunks = frames.iter().map(|frame| Chunk::parse(frame, crc32).expect("a chunk"));
+        let events = chunks.filter(|chunk| chunk.header.kind == ChunkKind::Events);
+        assert_eq!(events.map(|chunk| chunk.payload).collect::<Vec<_>>(), [expected]);
+    }
+}
+
+#[test]
+fn after_an_event_that_no_chunk_has_room_for_others_are_right() {
+    let recorder: Recorder<Busy, 32, 4> = Recorder::new();
+    recorder.start();
+    let mut told = Vec::new();
+    let mut random = Random(5);
+    let mut line = Line::default();
+    for _ in 0..300 {
+        let (address, site) = (0x2000_0000 + 8 * random.below(20), 1);
+        let kind = EventKind::Alloc { address, size: random.below(60), site };
+        told.push(kind);
+        recorder.record(kind, 0);
+        recorder.flush();
+        // Each number of it escapes.
+        let (old, size, site) = (0x1234_5678, 0x1234_5678_9ABC_DEF0, 0x1234_5678);
+        NOW.set(NOW.get() + (1 << 50));
+        THREAD.set(0x7234_5678 + told.len() as u32);
+        recorder.record(EventKind::Realloc { old, address: 0x8765_4321, size, site }, 0);
+        recorder.drain(&mut line).expect("the line takes all");
+    }
+    recorder.flush();
+    recorder.drain(&mut line).expect("the line takes all");
+    let frames = support::deframe(&line.bytes, std::iter::empty(), 200);
+    let chunks: Vec<_> = frames.iter().map(|frame| (frame, Chunk::parse(frame, crc32))).collect();
+    let events = chunks
+        .iter()
+        .filter(|(_, chunk)| chunk.as_ref().expect("a chunk").header.kind == ChunkKind::Events);
+    let came: Vec<_> = events.flat_map(|(frame, _)| support::decode(frame)).collect();
+    assert_eq!(came.iter().map(|event| event.kind).collect::<Vec<_>>(), told);
+}
