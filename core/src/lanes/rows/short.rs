@@ -1,8 +1,7 @@
 //! Common events at one go, for the short way of the encoder.
 
 use super::writer::{LONGEST_NUMBER, code_of};
-use super::{ESCAPE, ESCAPED, LENGTH_BITS, Rows, SYMBOL_BITS, Scales, Symbol, TIME, follow};
-use crate::lanes::Lane;
+use super::{ESCAPE, ESCAPED, LENGTH_BITS, Rows, SYMBOL_BITS, Scales, Symbol, follow};
 use crate::tag::Tag;
 use crate::word::Word;
 
@@ -68,23 +67,25 @@ impl Rows {
         [site, size, far]: &[W; 3],
     ) {
         let Self { scales: Scales(scales), tape, .. } = self;
+        // In the order of lanes, then time.
+        let [_, of_sites, of_sizes, of_addresses, .., of_times] = scales;
         let (code, count) = code_of(Symbol(has as u8));
         let mut pen = self.pen;
         pen.put(tape, storage, code, count);
         if has & Has::LATE.0 == 0 {
-            pen.number(tape, storage, &mut scales[TIME], step);
+            pen.number(tape, storage, of_times, step);
         } else {
-            follow(&mut scales[TIME], ESCAPED);
+            follow(of_times, ESCAPED);
             pen = pen.escape(tape, storage, self.late_step);
         }
         if has & Has::SITE.0 != 0 {
-            pen.number(tape, storage, &mut scales[Lane::Site as usize], *site);
+            pen.number(tape, storage, of_sites, *site);
         }
         if has & Has::SIZE.0 != 0 {
-            pen.number(tape, storage, &mut scales[Lane::Size as usize], *size);
+            pen.number(tape, storage, of_sizes, *size);
         }
         if has & Has::FAR.0 != 0 {
-            pen.number(tape, storage, &mut scales[Lane::Address as usize], *far);
+            pen.number(tape, storage, of_addresses, *far);
         }
         self.pen = pen;
     }

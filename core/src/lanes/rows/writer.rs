@@ -93,7 +93,7 @@ impl Rows {
     /// Writes a number alone.
     #[inline(never)]
     fn number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
-        let scale = &mut self.scales.0[lane % SCALES];
+        let Some(scale) = self.scales.0.get_mut(lane) else { return };
         self.pen.number(&mut self.tape, storage, scale, value);
     }
 }
@@ -116,7 +116,7 @@ fn joint(tag: Tag, near: Option<u64>) -> Option<Symbol> {
 /// The code of a symbol, and how many bits it has.
 #[inline(always)]
 pub(super) fn code_of(Symbol(symbol): Symbol) -> (u32, u32) {
-    let common = u32::from(CODES[usize::from(symbol) % Symbol::COUNT]);
+    let common = CODES.get(usize::from(symbol) % Symbol::COUNT).map_or(0, |code| u32::from(*code));
     if common == 0 {
         return (u32::from(UNCOMMON) << SYMBOL_BITS | u32::from(symbol), 2 * SYMBOL_BITS);
     }
