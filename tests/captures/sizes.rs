@@ -13,11 +13,11 @@ const MOST_MEAN: f64 = 1.0;
 /// Measured bytes an event, call stacks apart: of the traces in this repository, and of the long
 /// ones. A capture that is 2 % larger fails; when one becomes smaller, write down the new figure.
 const MEASURED: [(&str, f64, f64); 5] = [
-    ("cargo_metadata", 0.8233, 0.8233),
-    ("git_log_p", 1.0568, 1.0568),
-    ("jq_doc", 0.6706, 0.6706),
-    ("rg_mt_realtime", 1.3078, 1.2911),
-    ("sqlite3_20k", 0.1424, 0.1521),
+    ("cargo_metadata", 0.7672, 0.7672),
+    ("git_log_p", 0.9070, 0.9070),
+    ("jq_doc", 0.6611, 0.6611),
+    ("rg_mt_realtime", 1.2746, 1.2449),
+    ("sqlite3_20k", 0.1406, 0.1479),
 ];
 const TOLERANCE: f64 = 1.02;
 

@@ -16,7 +16,7 @@ pub enum Compression {
     None,
     /// LZ4 blocks.
     Lz4,
-    /// Zstandard frames of this level, 1 to 22.
+    /// Zstandard frames of this level, 1 to 22, without their magic number in captures.
     Zstd {
         /// How hard it tries.
         level: i32,
@@ -204,6 +204,8 @@ impl Decompressor {
         if lanes != table_len {
             return Err(BAD_TABLE);
         }
+        // Grown lane by lane it would often get twice the room.
+        payload.reserve_exact(table_len + raw);
         for (raw, _) in sizes {
             put(payload, raw as u64);
         }
@@ -237,7 +239,7 @@ impl Decompressor {
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
                 if self.zstd.is_none() {
-                    self.zstd = zstd::bulk::Decompressor::new().ok();
+                    self.zstd = new_zstd().ok();
                 }
                 let zstd = self.zstd.as_mut();
                 zstd.and_then(|zstd| zstd.decompress_to_buffer(bytes, room).ok())
@@ -249,6 +251,15 @@ impl Decompressor {
         };
         if written == Some(len) { Ok(()) } else { Err(BAD_CODE) }
     }
+}
+
+#[cfg(feature = "zstd")]
+fn new_zstd() -> std::io::Result<zstd::bulk::Decompressor<'static>> {
+    use zstd::zstd_safe::{DParameter, FrameFormat};
+
+    let mut decompressor = zstd::bulk::Decompressor::new()?;
+    decompressor.set_parameter(DParameter::Format(FrameFormat::Magicless))?;
+    Ok(decompressor)
 }
 
 #[cfg(test)]

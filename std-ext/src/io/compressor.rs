@@ -1,6 +1,8 @@
 //! What makes chunks smaller.
 
 use heapwire_core::{COLUMN_COUNT, ChunkHeader, Codec};
+#[cfg(feature = "zstd")]
+use zstd::zstd_safe::{CParameter, FrameFormat};
 
 #[cfg(any(feature = "zstd", feature = "lz4"))]
 use super::codec::codec_error;
@@ -124,7 +126,7 @@ impl Compressor {
         if let Compression::Zstd { level } = compression
             && self.zstd_level != level
         {
-            let parameter = zstd::zstd_safe::CParameter::CompressionLevel(level);
+            let parameter = CParameter::CompressionLevel(level);
             let set = self.zstd.set_parameter(parameter);
             set.map_err(|error| codec_error("compress", "Zstd", error))?;
             self.zstd_level = level;
@@ -209,7 +211,8 @@ fn zstd_level(compression: Compression) -> i32 {
 fn new_zstd(level: i32) -> Result<zstd::bulk::Compressor<'static>> {
     let prepare = || {
         let mut compressor = zstd::bulk::Compressor::new(level)?;
-        // The lane table has the length, and the chunk its own checksum.
+        // The lane table has the length, the chunk its own checksum, and its header says that it is Zstd.
+        compressor.set_parameter(CParameter::Format(FrameFormat::Magicless))?;
         compressor.include_contentsize(false)?;
         compressor.include_checksum(false)?;
         Ok::<_, std::io::Error>(compressor)
