@@ -68,11 +68,24 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         self.lanes.sure(storage, most)
     }
 
-    /// Writes an event, or returns false when it does not fit.
+    /// Writes an event that is not sure to fit, or returns false when it does not.
     #[cold]
     #[inline(never)]
     pub(crate) fn encode(&mut self, storage: &mut [u8], moment: Moment, kind: &EventKind) -> bool {
-        self.attempt(storage, |this, storage| this.write(storage, moment, kind))
+        // Twice, if room is made for it.
+        for _ in 0..2 {
+            let (before, former_thread) = (self.lanes.clone(), self.model.thread());
+            if self.write(storage, moment, kind) {
+                return true;
+            }
+            if self.model.thread() != former_thread {
+                self.model.switch_thread(former_thread);
+            }
+            if !self.lanes.undo(before, storage) {
+                return false;
+            }
+        }
+        false
     }
 
     /// Writes an event that is sure to fit. Of the most frequent ones the model learns at once what it had foretold.
@@ -102,8 +115,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
     ) {
         let met = self.model.meet_alloc(address, size, site);
         let hit = met.site_code.is_none();
-        let tag = Tag::alloc(hit, met.sized, met.place.number());
-        self.lanes.tag(storage, tag, met.place.depth());
+        self.lanes.tag(storage, Tag::alloc(hit, met.sized, met.place.number()), met.place.depth());
         self.lanes.time(storage, step);
         if let Some(code) = met.site_code {
             self.lanes.value(storage, Lane::Site, code);
@@ -147,31 +159,6 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         }
     }
 
-    /// Lets `write` write an event: true if it fits, which `write` says.
-    #[inline(always)]
-    pub(crate) fn attempt(
-        &mut self,
-        storage: &mut [u8],
-        mut write: impl FnMut(&mut Self, &mut [u8]) -> bool,
-    ) -> bool {
-        // Twice, if room is made for it.
-        for _ in 0..2 {
-            let before = (self.lanes.sure(storage, 1) == 0).then(|| self.lanes.clone());
-            let former_thread = self.model.thread();
-            if write(self, storage) {
-                return true;
-            }
-            if self.model.thread() != former_thread {
-                self.model.switch_thread(former_thread);
-            }
-            // An event that was sure to fit does fit.
-            if !before.is_some_and(|before| self.lanes.undo(before, storage)) {
-                return false;
-            }
-        }
-        false
-    }
-
     /// Completes the payload and returns where it ends.
     pub(crate) fn finish(&mut self, storage: &mut [u8]) -> usize {
         self.lanes.finish(storage)
@@ -184,12 +171,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
 
     /// Writes an allocation and, if it fitted, lets the model learn it.
     #[inline(always)]
-    pub(crate) fn write_alloc(
-        &mut self,
-        storage: &mut [u8],
-        moment: Moment,
-        allocated: Allocated,
-    ) -> bool {
+    fn write_alloc(&mut self, storage: &mut [u8], moment: Moment, allocated: Allocated) -> bool {
         let Allocated { old, address, size, site } = allocated;
         let switched = self.switch_thread(moment.thread);
         let (old, address) = (old.map(|old| self.cut(old)), self.cut(address));
@@ -231,13 +213,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
 
     /// Writes a free and, if it fitted, lets the model learn it.
     #[inline(always)]
-    pub(crate) fn write_free(
-        &mut self,
-        storage: &mut [u8],
-        moment: Moment,
-        address: u64,
-        site: u32,
-    ) -> bool {
+    fn write_free(&mut self, storage: &mut [u8], moment: Moment, address: u64, site: u32) -> bool {
         let switched = self.switch_thread(moment.thread);
         let (act, kind) = match site {
             NO_SITE => (Act::Free, Tag::FREE),
