@@ -206,7 +206,7 @@ pub struct LastSize {
 }
 
 /// All tables of a model, borrowed for one event. Lengths are powers of two; `blocks` has at least
-/// 2 entries, `threads` 1, any other may be empty.
+/// 2 entries (none in [`TinyTables`], which remember addresses only), `threads` 1, any other may be empty.
 #[derive(Debug)]
 pub struct Slices<'a, W> {
     /// The latest allocations.

@@ -86,6 +86,7 @@ impl<'a> RowsReader<'a> {
 impl LaneReader for RowsReader<'_> {
     const QUICK: &'static [u8] = &[];
 
+    // That of any tag, as none is quick.
     fn rank(&mut self) -> Option<u8> {
         Some(0)
     }

@@ -28,6 +28,7 @@ pub(super) const LONGEST_NUMBER: u32 = ESCAPE + LENGTH_BITS + 63;
 /// The most bytes that an event takes: tags that escape, time, thread, site, size, block and place, and what is left
 /// of the event before.
 const LONGEST_EVENT: usize = (31 + 4 * 2 * SYMBOL_BITS + 6 * LONGEST_NUMBER).div_ceil(8) as usize;
+
 /// Writes rows.
 #[derive(Clone, Debug)]
 pub struct Rows {

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use heapwire_core::varint::{unzigzag, zigzag};
+
 /// A number that only one thread uses at a time: a `Cell` for whoever has the slot.
 #[derive(Debug, Default)]
 pub(super) struct Own(AtomicU64);
@@ -120,7 +122,7 @@ impl Past {
     ) -> Option<(u64, u64)> {
         let step = time.wrapping_sub(self.time.get());
         let rotated = address.rotate_right(GRANULE_BITS);
-        let distance = zigzag(rotated.wrapping_sub(self.address.get()));
+        let distance = zigzag(rotated.wrapping_sub(self.address.get()).cast_signed());
         let (size, size_width) = size.map_or((0, 0), |size| (size, SHORT_SIZE));
         let [near, far] = SHORT_ADDRESS;
         // One branch, nearly always foretold; that between near and far would not be.
@@ -157,7 +159,11 @@ impl Past {
     pub(super) fn address_field(&self, address: u64) -> Field {
         let rotated = address.rotate_right(GRANULE_BITS);
         let hash = hash(rotated);
-        let far = Field::new(&ADDRESS, FAR, zigzag(rotated.wrapping_sub(self.address.get())));
+        let far = Field::new(
+            &ADDRESS,
+            FAR,
+            zigzag(rotated.wrapping_sub(self.address.get()).cast_signed()),
+        );
         let near = Field { value: hash as u64, class: NEAR, width: HASH_BITS };
         let is_near = self.addresses[hash].get() == rotated;
         self.set_address(rotated);
@@ -168,7 +174,7 @@ impl Past {
     pub(super) fn address(&self, class: u64, value: u64) -> u64 {
         let rotated = match class {
             NEAR => self.addresses[value as usize % self.addresses.len()].get(),
-            _ => self.address.get().wrapping_add(value >> 1 ^ (value & 1).wrapping_neg()),
+            _ => self.address.get().wrapping_add_signed(unzigzag(value)),
         };
         self.set_address(rotated);
         rotated.rotate_left(GRANULE_BITS)
@@ -205,12 +211,6 @@ impl Past {
         successor.set(site);
         self.sites[of as usize].set(site);
     }
-}
-
-/// Small numbers for small distances, whichever way they go.
-#[inline(always)]
-fn zigzag(distance: u64) -> u64 {
-    distance << 1 ^ (distance as i64 >> 63) as u64
 }
 
 #[inline(always)]
