@@ -111,6 +111,11 @@ impl<'a, T: Tables> Decoder<'a, T> {
         }
     }
 
+    /// Returns the tables, to decode another chunk with.
+    pub fn into_tables(self) -> T {
+        self.model.into_tables()
+    }
+
     fn is_exhausted(&self) -> bool {
         match &self.reader {
             Reader::Rows(reader) => reader.is_exhausted(),

@@ -82,6 +82,10 @@ impl<T: Tables, P: Placing> Model<T, P> {
         }
     }
 
+    pub(crate) fn into_tables(self) -> T {
+        self.tables
+    }
+
     pub(crate) fn spec(&self) -> ModelSpec {
         ModelSpec { shape: self.tables.shape(), placement: self.placement() }
     }

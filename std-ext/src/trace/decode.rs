@@ -55,14 +55,8 @@ impl DecodeEvents for EventDecoder {
         sink: &mut dyn FnMut(&[Event]),
     ) -> Result<(), ChunkError> {
         match chunk.header.model.shape {
-            Shape::DENSE => {
-                let tables = self.dense.get_or_insert_with(DenseDecoding::new);
-                decode_blocks(Decoder::new(chunk, tables)?, sink)
-            }
-            Shape::FAST => {
-                let tables = self.fast.get_or_insert_with(FastDecoding::new);
-                decode_blocks(Decoder::new(chunk, tables)?, sink)
-            }
+            Shape::DENSE => decode_with(&mut self.dense, DenseDecoding::new, chunk, sink),
+            Shape::FAST => decode_with(&mut self.fast, FastDecoding::new, chunk, sink),
             _ => self.other.decode_blocks(chunk, sink),
         }
     }
@@ -76,19 +70,30 @@ impl DecodeEvents for Option<HeapTables> {
         sink: &mut dyn FnMut(&[Event]),
     ) -> Result<(), ChunkError> {
         let shape = chunk.header.model.shape;
-        let tables = match self {
-            Some(tables) if tables.shape() == shape => tables,
-            other => other.insert(HeapTables::for_decoding(shape)),
-        };
-        decode_blocks(Decoder::new(chunk, tables)?, sink)
+        self.take_if(|tables| tables.shape() != shape);
+        decode_with(self, || HeapTables::for_decoding(shape), chunk, sink)
     }
 }
 
 /// Events that are handed out together: few enough for a processor's first cache.
 const BLOCK: usize = 128;
 
+/// Decodes with the tables kept from the chunk before, or new ones. The decoder owns them meanwhile: borrowed, they
+/// would be a pointer further away.
+fn decode_with<T: Tables>(
+    kept: &mut Option<T>,
+    new: impl FnOnce() -> T,
+    chunk: &Chunk<'_>,
+    sink: &mut dyn FnMut(&[Event]),
+) -> Result<(), ChunkError> {
+    let mut decoder = Decoder::new(chunk, kept.take().unwrap_or_else(new))?;
+    let decoded = decode_blocks(&mut decoder, sink);
+    *kept = Some(decoder.into_tables());
+    decoded
+}
+
 fn decode_blocks<T: Tables>(
-    mut decoder: Decoder<'_, T>,
+    decoder: &mut Decoder<'_, T>,
     sink: &mut dyn FnMut(&[Event]),
 ) -> Result<(), ChunkError> {
     let kind = EventKind::Mark { mark: 0 };

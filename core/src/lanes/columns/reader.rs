@@ -89,41 +89,27 @@ impl LaneReader for ColumnsReader<'_> {
 /// The nibbles of bytes, the low one first.
 #[derive(Clone, Debug)]
 struct NibbleReader<'a> {
-    rest: &'a [u8],
-    /// Nibbles taken from `rest` already, the next one lowest, and a 1 above the last.
-    bits: u64,
+    bytes: &'a [u8],
+    /// How many bits are before the next one.
+    at: usize,
 }
 
 impl<'a> NibbleReader<'a> {
-    fn new(rest: &'a [u8]) -> Self {
-        Self { rest, bits: 1 }
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
     }
 
+    /// Takes each from its byte: with a word of several, a processor guesses wrong whenever that is empty.
     #[inline(always)]
     fn next(&mut self) -> Option<u8> {
-        if self.bits == 1 {
-            self.next_word()?;
-        }
-        let nibble = self.bits as u8 & 0x0F;
-        self.bits >>= 4;
+        let byte = *self.bytes.get(self.at / 8)?;
+        let nibble = byte >> (self.at & 4) & 0x0F;
+        self.at += 4;
         Some(nibble)
-    }
-
-    #[inline(never)]
-    fn next_word(&mut self) -> Option<()> {
-        if let Some((word, _)) = self.rest.split_first_chunk::<8>() {
-            // Seven bytes, to have room for the 1.
-            self.bits = u64::from_le_bytes(*word) & (u64::MAX >> 8) | 1 << 56;
-            self.rest = self.rest.get(7..)?;
-        } else {
-            let (&byte, rest) = self.rest.split_first()?;
-            (self.bits, self.rest) = (u64::from(byte) | 1 << 8, rest);
-        }
-        Some(())
     }
 
     /// At most the padding nibble of the last byte is left.
     fn is_exhausted(&self) -> bool {
-        self.rest.is_empty() && matches!(self.bits, 1 | 0x10)
+        self.at.div_ceil(8) == self.bytes.len()
     }
 }
