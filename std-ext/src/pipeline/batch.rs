@@ -18,9 +18,17 @@ pub(super) struct Events {
 }
 
 impl Events {
+    #[inline]
     pub(super) fn push(&mut self, event: Event, freed: u64) {
         self.events.push(event);
         self.freed.push(freed);
+    }
+
+    /// Adds events, of which `freed` says how large the block is that one frees.
+    #[inline]
+    pub(super) fn extend(&mut self, events: &[Event], freed: impl FnMut(&Event) -> u64) {
+        self.freed.extend(events.iter().map(freed));
+        self.events.extend_from_slice(events);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -109,11 +109,64 @@ impl<W: Write> TraceEncoder<W> {
     /// # Errors
     /// When a batch that is complete cannot be encoded or written, or a definition is longer than
     /// the format allows.
+    #[inline]
     pub fn push(&mut self, item: &Item<'_>) -> Result<()> {
         match item {
             Item::Definition(definition) => self.define(definition),
             Item::Event(event) => self.push_event(event),
         }
+    }
+
+    /// Adds events, faster than [`push`](Self::push) does one by one.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_all(&mut self, events: &[Event]) -> Result<()> {
+        let mut rest = events;
+        while !rest.is_empty() {
+            self.begin_event()?;
+            let most = if self.is_collected { BATCH } else { HELD };
+            let Self { live, position, .. } = self;
+            let waiting = if self.is_collected { &mut self.batch.events } else { &mut self.held };
+            let (next, later) = rest.split_at(rest.len().min(most - waiting.len()));
+            waiting.extend(next, |event| {
+                let freed = live.apply(event);
+                position.totals.count(&event.kind, freed);
+                freed
+            });
+            self.end_events(next.len())?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn push_event(&mut self, event: &Event) -> Result<()> {
+        self.begin_event()?;
+        let freed = self.live.apply(event);
+        let waiting = if self.is_collected { &mut self.batch.events } else { &mut self.held };
+        waiting.push(*event, freed);
+        self.position.totals.count(&event.kind, freed);
+        self.end_events(1)
+    }
+
+    /// Makes room for another event.
+    #[inline]
+    fn begin_event(&mut self) -> Result<()> {
+        if self.events == BATCH {
+            self.end_batch()?;
+        }
+        if self.events == 0 {
+            self.begin_batch();
+        }
+        Ok(())
+    }
+
+    /// So many events were added to those that wait.
+    #[inline]
+    fn end_events(&mut self, count: usize) -> Result<()> {
+        self.events += count;
+        self.position.event = self.position.event.wrapping_add(count as u64);
+        if self.held.len() == HELD { self.encode_held() } else { Ok(()) }
     }
 
     /// The heap after the last event, as far as the events tell.
@@ -287,29 +340,8 @@ impl<W: Write> TraceEncoder<W> {
         self.output.bytes_written()
     }
 
-    fn push_event(&mut self, event: &Event) -> Result<()> {
-        if self.events == BATCH {
-            self.end_batch()?;
-        }
-        if self.events == 0 {
-            self.begin_batch();
-        }
-        let freed = self.live.apply(event);
-        if self.is_collected {
-            self.batch.events.push(*event, freed);
-        } else {
-            self.held.push(*event, freed);
-            if self.held.len() == HELD {
-                self.encode_held()?;
-            }
-        }
-        self.events += 1;
-        self.position.event = self.position.event.wrapping_add(1);
-        self.position.totals.count(&event.kind, freed);
-        Ok(())
-    }
-
     /// The first event of a batch comes: while the other threads have enough to do, this one encodes.
+    #[inline(never)]
     fn begin_batch(&mut self) {
         self.resumed = None;
         self.batch.position = StreamPosition { sequence: LONG_SEQUENCE, ..self.position };
@@ -327,6 +359,7 @@ impl<W: Write> TraceEncoder<W> {
     }
 
     /// Encodes the events that wait for it.
+    #[inline(never)]
     fn encode_held(&mut self) -> Result<()> {
         let encoded = self.encoder.push_all(&self.held, &mut self.batch.packed);
         self.held.clear();
@@ -334,6 +367,7 @@ impl<W: Write> TraceEncoder<W> {
     }
 
     /// Completes the batch and the definitions that come before it.
+    #[inline(never)]
     fn end_batch(&mut self) -> Result<()> {
         if let Some(requested) = self.live.wanted() {
             let MemoryPlan { most: available, live_blocks, .. } = self.plan.memory;
@@ -383,6 +417,7 @@ impl<W: Write> TraceEncoder<W> {
         Ok(())
     }
 
+    #[inline(never)]
     fn define(&mut self, definition: &Definition<'_>) -> Result<()> {
         // The longest has two texts; numbers and variants take less than a header.
         let mut buffer = [0; 2 * MAX_TEXT + MAX_HEADER];

@@ -76,10 +76,16 @@ pub(super) enum Taken<W> {
     Waiting(W),
 }
 
-/// How much may be under way with so many workers: each has one piece, and the next one to begin when it
-/// is done; so has the caller one, which may take as long.
-pub(crate) const fn most_under_way(workers: usize) -> usize {
+/// How much may wait for so many workers or be done by them: each has one piece, and the next one to begin when it
+/// is done; and one more for whoever is done with that while the caller, which also brings all of them, still does a
+/// piece of its own.
+const fn enough(workers: usize) -> usize {
     2 * workers + 1
+}
+
+/// How much may be under way with so many workers: so has the caller one piece, which may take as long.
+pub(crate) const fn most_under_way(workers: usize) -> usize {
+    enough(workers) + 1
 }
 
 /// How much may be done and wait for the oldest piece, if its worker is slow or held up.
@@ -154,7 +160,7 @@ impl<W: Work> Ordered<W> {
     /// turn is never too much for them.
     pub(super) fn is_busy(&self) -> bool {
         let state = self.queue.lock();
-        let is_enough = || state.unfinished() >= 2 * self.workers;
+        let is_enough = || state.unfinished() >= enough(self.workers);
         self.strategy != LoadBalancingStrategy::RoundRobin
             && (is_enough() || state.done.len() >= most_under_way(self.workers))
     }
@@ -451,18 +457,20 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_has_its_next_piece_at_hand_while_the_caller_does_its_own() {
+    fn a_worker_has_its_next_two_pieces_at_hand_while_the_caller_does_its_own() {
         let ordered = Ordered::new(vec![0; 1], Balancing::default()).unwrap();
         let barrier = Arc::new(std::sync::Barrier::new(2));
         ordered.hand_in(Meet(Some(Arc::clone(&barrier))));
         // The caller's own is done, and waits for the first.
         ordered.hand_in_done(Meet(None));
-        assert!(!ordered.is_busy() && !ordered.is_full());
-        ordered.hand_in(Meet(None));
+        for _ in 0..2 {
+            assert!(!ordered.is_busy() && !ordered.is_full());
+            ordered.hand_in(Meet(None));
+        }
         assert!(ordered.is_busy() && ordered.is_full());
         barrier.wait();
         let mut own = 0;
-        assert!((0..3).all(|_| ordered.take(&mut own).is_some()));
+        assert!((0..4).all(|_| ordered.take(&mut own).is_some()));
         assert!(!ordered.is_busy() && ordered.take(&mut own).is_none());
     }
 

@@ -122,20 +122,22 @@ impl<B: Copy + Default> LiveMap<B> {
         kind: &EventKind,
         block: impl FnOnce(u64, u32) -> B,
     ) -> Ended<B> {
+        // The most frequent first, each with a branch of its own: quicker than one jump for all.
+        if let EventKind::Alloc { address, size, site } = *kind {
+            return Ended { freed: None, replaced: self.insert(address, block(size, site)) };
+        } else if let EventKind::Free { address, .. } = *kind {
+            return Ended { freed: self.remove(address), replaced: None };
+        }
         match *kind {
-            EventKind::Alloc { address, size, site } => {
-                Ended { freed: None, replaced: self.insert(address, block(size, site)) }
-            }
-            EventKind::Free { address, .. } => {
-                Ended { freed: self.remove(address), replaced: None }
-            }
             EventKind::Realloc { old, address, size, site } if old == address => {
                 Ended { freed: self.insert(address, block(size, site)), replaced: None }
             }
             EventKind::Realloc { old, address, size, site } => {
                 Ended { freed: self.remove(old), replaced: self.insert(address, block(size, site)) }
             }
-            EventKind::FailedAlloc { .. }
+            EventKind::Alloc { .. }
+            | EventKind::Free { .. }
+            | EventKind::FailedAlloc { .. }
             | EventKind::Name { .. }
             | EventKind::Gauge { .. }
             | EventKind::Mark { .. } => Ended { freed: None, replaced: None },
