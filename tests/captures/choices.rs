@@ -100,6 +100,23 @@ fn threads_and_strategies_choose_alike() {
     }
 }
 
+#[test]
+fn events_pushed_together_make_the_same_capture() {
+    let events = mixed(6, 1 << 15);
+    for threads in [1, 2, 5] {
+        let plan = CapturePlan { threads, ..plan(64 << 10, ZSTD) };
+        let (expected, _) = encoded(&events, plan);
+        for together in [1, 100, 127, 129, 70_000, events.len()] {
+            let mut encoder = TraceEncoder::new(Vec::new(), plan).expect("begins");
+            for some in events.chunks(together) {
+                encoder.push_all(some).expect("encodes");
+            }
+            let (capture, _) = encoder.finish().expect("ends");
+            assert!(capture == expected, "{together} together, {threads} threads");
+        }
+    }
+}
+
 /// The chunks of a capture.
 fn chunks(capture: &[u8]) -> Chunks {
     let parser = BinaryDataParser::new(ParserConfig::default());

@@ -158,9 +158,7 @@ impl Capture {
 impl Coder for Capture {
     fn encode(&mut self, trace: &Trace, out: &mut Vec<u8>) -> Result<()> {
         let mut encoder = TraceEncoder::new(out, self.plan)?;
-        for event in &trace.input.events {
-            encoder.push(&Item::Event(*event))?;
-        }
+        encoder.push_all(&trace.input.events)?;
         encoder.finish()?;
         Ok(())
     }
