@@ -115,8 +115,8 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
     ) {
         let met = self.model.meet_alloc(address, size, site);
         let hit = met.site_code.is_none();
-        self.lanes.tag(storage, Tag::alloc(hit, met.sized, met.place.number()), met.place.depth());
-        self.lanes.time(storage, step);
+        let tag = Tag::alloc(hit, met.sized, met.place.number());
+        self.lanes.step(storage, tag, met.place.depth(), step);
         if let Some(code) = met.site_code {
             self.lanes.value(storage, Lane::Site, code);
         }
@@ -134,8 +134,8 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
         };
         let met = self.model.meet_free(address, act, site);
         let hit = met.site_code.is_none();
-        self.lanes.tag(storage, Tag::free(tag, hit, met.which.number()), met.which.ago());
-        self.lanes.time(storage, step);
+        let tag = Tag::free(tag, hit, met.which.number());
+        self.lanes.step(storage, tag, met.which.ago(), step);
         if let Some(code) = met.site_code.filter(|_| site != NO_SITE) {
             self.lanes.value(storage, Lane::Site, code);
         }

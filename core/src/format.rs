@@ -190,8 +190,8 @@ mod tests {
         assert_eq!(stated.len(), COLUMN_COUNT);
         let names = ["thread", "site", "size", "address", "depth", "ago", "other"];
         assert_eq!(names.len(), Lane::COUNT);
-        for (at, (row, name)) in stated[4..].iter().zip(names).enumerate() {
-            assert!(row[0].starts_with(&std::format!("{} {name}", at + 4)), "{}", row[0]);
+        for (at, (row, name)) in stated[3..].iter().zip(names).enumerate() {
+            assert!(row[0].starts_with(&std::format!("{} {name}", at + 3)), "{}", row[0]);
         }
     }
 }

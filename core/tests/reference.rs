@@ -22,6 +22,13 @@ fn varint(bytes: &mut &[u8]) -> u64 {
     }
 }
 
+/// The next byte.
+fn first(bytes: &mut &[u8]) -> u8 {
+    let (&first, rest) = bytes.split_first().expect("a byte");
+    *bytes = rest;
+    first
+}
+
 fn prefix_varint(bytes: &mut &[u8]) -> u64 {
     let following = bytes[0].trailing_zeros() as usize;
     let (own, rest) = bytes.split_at(following + 1);
@@ -57,15 +64,11 @@ const OTHER: usize = 6;
 /// Where the fields come from: bits with a scale for each lane and time, or lanes.
 enum Fields<'a> {
     /// `near` is a number that a symbol said.
-    Rows {
-        bits: Box<dyn Iterator<Item = u64> + 'a>,
-        scales: [u64; 8],
-        free: u8,
-        near: Option<u64>,
-    },
+    Rows { bits: Box<dyn Iterator<Item = u64> + 'a>, scales: [u64; 8], free: u8, near: Option<u64> },
     Columns {
         lanes: Vec<&'a [u8]>,
-        nibbles: [usize; 2],
+        /// The high nibble of the event's step, once its first tag is read.
+        time: Option<u8>,
     },
 }
 
@@ -132,37 +135,27 @@ impl Fields<'_> {
         tag
     }
 
-    /// The next nibble of lane 0 or 2.
-    fn nibble(&mut self, lane: usize) -> u8 {
-        let Self::Columns { lanes, nibbles } = self else { unreachable!() };
-        let at = nibbles[lane / 2];
-        nibbles[lane / 2] += 1;
-        lanes[lane][at / 2] >> (at % 2 * 4) & 15
-    }
-
     fn tag(&mut self) -> u8 {
-        if let Self::Rows { .. } = self {
-            return self.row_tag();
-        }
+        let Self::Columns { lanes, time } = self else { return self.row_tag() };
         let common = [40, 24, 44, 43, 16, 17, 25, 41, 27, 8, 26, 0, 3, 72, 83];
-        let nibble = self.nibble(0);
-        let Self::Columns { lanes, .. } = self else { unreachable!() };
-        common.get(usize::from(nibble)).copied().unwrap_or_else(|| {
-            let tag = lanes[1][0];
-            lanes[1] = &lanes[1][1..];
-            tag
-        })
+        if time.is_none() {
+            let step = first(&mut lanes[0]);
+            *time = Some(step >> 4);
+            if step & 15 < 15 {
+                return common[usize::from(step & 15)];
+            }
+        }
+        first(&mut lanes[1])
     }
 
     /// A number of a lane; 7 is the time step.
     fn number(&mut self, lane: usize) -> u64 {
-        if let Self::Columns { lanes, .. } = self {
+        if let Self::Columns { lanes, time } = self {
             if lane < 7 {
-                return prefix_varint(&mut lanes[4 + lane]);
+                return prefix_varint(&mut lanes[3 + lane]);
             }
-            let nibble = self.nibble(2);
-            let Self::Columns { lanes, .. } = self else { unreachable!() };
-            return if nibble < 15 { nibble.into() } else { prefix_varint(&mut lanes[3]) + 15 };
+            let nibble = time.take().expect("behind a tag");
+            return if nibble < 15 { nibble.into() } else { prefix_varint(&mut lanes[2]) + 15 };
         }
         let Self::Rows { scales, near, .. } = self else { unreachable!() };
         if let Some(near) = near.take_if(|_| lane == DEPTH || lane == AGO) {
@@ -608,13 +601,13 @@ fn read(chunk: &[u8]) -> Vec<Event> {
         Fields::Rows { bits: Box::new(bits), scales, free: 48, near: None }
     } else {
         let mut rest = payload;
-        let lengths: Vec<u64> = (0..11).map(|_| varint(&mut rest)).collect();
+        let lengths: Vec<u64> = (0..10).map(|_| varint(&mut rest)).collect();
         let mut lane = |length: &u64| {
             let (lane, after) = rest.split_at(*length as usize);
             rest = after;
             lane
         };
-        Fields::Columns { lanes: lengths.iter().map(&mut lane).collect(), nibbles: [0; 2] }
+        Fields::Columns { lanes: lengths.iter().map(&mut lane).collect(), time: None }
     };
     (0..fixed(2 + width)).map(|_| model.read_event(&mut fields, &mut time)).collect()
 }

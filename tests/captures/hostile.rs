@@ -3,7 +3,7 @@
 
 use heapwire::io::capture_reader::Damage;
 use heapwire::io::capture_writer::CaptureWriter;
-use heapwire::io::codec::Compression;
+use heapwire::io::codec::{Compression, PACKED_LANES};
 use heapwire::io::compressor::Compressor;
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
 use heapwire::tables::HeapTables;
@@ -245,7 +245,8 @@ fn lanes_that_claim_more_than_there_is() {
         {
             for raw_only in [false, true] {
                 let pair = if raw_only { [claim, 10] } else { [claim, claim] };
-                let table = varints(&pair.repeat(COLUMN_COUNT));
+                let lanes = if codec == Codec::None { COLUMN_COUNT } else { PACKED_LANES };
+                let table = varints(&pair.repeat(lanes));
                 let payload = [table, vec![0; 200]].concat();
                 let (items, most) = survive(&file(&[chunk(&events, &payload)]));
                 assert_eq!(items, 0);
@@ -267,7 +268,7 @@ fn payloads_that_unpack_to_another_length() {
                 let bytes = file(&[chunk(&header(kind, Layout::Rows, codec, 0), &payload)]);
                 assert_eq!(survive(&bytes).0, 0);
             }
-            let mut lengths = [0; 2 * COLUMN_COUNT];
+            let mut lengths = [0; 2 * PACKED_LANES];
             (lengths[0], lengths[1]) = (claim, large.len() as u64);
             let payload = [varints(&lengths), large.clone()].concat();
             let events = header(ChunkKind::Events, Layout::Columns, codec, 100);

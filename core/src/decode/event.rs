@@ -135,15 +135,15 @@ fn read_before<T: Tables>(
     let mut before = Before { backwards: false, resized: None };
     if tag == Tag::SWITCH {
         model.switch_thread(read_u32(reader, Lane::Thread)?);
-        tag = reader.tag().ok_or(CUT)?;
+        tag = reader.further_tag().ok_or(CUT)?;
     }
     if tag == Tag::BACK {
         before.backwards = true;
-        tag = reader.tag().ok_or(CUT)?;
+        tag = reader.further_tag().ok_or(CUT)?;
     }
     if (Tag::REALLOC..Tag::FAILED_ALLOC).contains(&tag) {
         before.resized = Some(read_block(model, reader, tag.choice())?);
-        tag = reader.tag().ok_or(CUT)?;
+        tag = reader.further_tag().ok_or(CUT)?;
         if tag >= Tag::FREE {
             return Err("a reallocation without an allocation");
         }

@@ -57,6 +57,14 @@ pub trait Lanes: Clone {
     #[doc(hidden)]
     fn time(&mut self, storage: &mut [u8], step: u64);
 
+    /// Writes the tag and the time step of an event that no other tag stands before.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn step(&mut self, storage: &mut [u8], tag: Tag, near: Option<u64>, step: u64) {
+        self.tag(storage, tag, near);
+        self.time(storage, step);
+    }
+
     #[doc(hidden)]
     fn value(&mut self, storage: &mut [u8], lane: Lane, value: u64);
 
@@ -79,16 +87,13 @@ pub(crate) trait LaneReader {
     /// that of any other.
     const QUICK: &'static [u8];
 
-    /// The rank of the next tag. `None` when the lane has no more, or holds what no encoder writes.
+    /// The rank of an event's first tag. `None` when the lane has no more, or holds what no encoder writes.
     fn rank(&mut self) -> Option<u8>;
     /// The tag of this rank, read last, whatever it is.
     fn ranked(&mut self, rank: u8) -> Option<Tag>;
 
-    #[inline(always)]
-    fn tag(&mut self) -> Option<Tag> {
-        let rank = self.rank()?;
-        self.ranked(rank)
-    }
+    /// A tag that stands behind another one of the same event.
+    fn further_tag(&mut self) -> Option<Tag>;
 
     fn time(&mut self) -> Option<u64>;
     fn value(&mut self, lane: Lane) -> Option<u64>;

@@ -6,6 +6,7 @@ use heapwire_core::{
     COLUMN_COUNT, Chunk, ChunkError, ChunkHeader, ChunkKind, Codec, Layout, varint,
 };
 
+use super::steps::{half, join};
 use super::varints::{put, take};
 use crate::error::{BinaryExportError, Result};
 
@@ -76,32 +77,43 @@ pub(super) fn take_len(bytes: &mut &[u8]) -> Option<usize> {
     usize::try_from(take(bytes)?).ok().filter(|&len| len <= MAX_CHUNK)
 }
 
+/// The lanes of events in columns as codecs take them: the tags and the times of the lane of steps apart, then the
+/// others.
+pub const PACKED_LANES: usize = COLUMN_COUNT + 1;
+
 /// How much each lane of a chunk's events takes: bytes before compression and as stored. `None` for
 /// a chunk without lanes.
 #[must_use]
-pub fn lane_sizes(chunk: &Chunk<'_>) -> Option<[(usize, usize); COLUMN_COUNT]> {
+pub fn lane_sizes(chunk: &Chunk<'_>) -> Option<[(usize, usize); PACKED_LANES]> {
     if !has_lanes(&chunk.header) {
         return None;
     }
     let mut rest = chunk.payload;
-    let mut sizes = [(0, 0); COLUMN_COUNT];
+    let mut sizes = [(0, 0); PACKED_LANES];
+    if chunk.header.codec == Codec::None {
+        let steps = take_len(&mut rest)?;
+        let [tags, times, others @ ..] = &mut sizes;
+        (*tags, *times) = ((half(steps), half(steps)), (steps / 2, steps / 2));
+        for size in others {
+            let length = take_len(&mut rest)?;
+            *size = (length, length);
+        }
+        return Some(sizes);
+    }
     for size in &mut sizes {
-        let raw = take_len(&mut rest)?;
-        let stored = match chunk.header.codec {
-            Codec::None => raw,
-            _ => take_len(&mut rest)?,
-        };
-        *size = (raw, stored);
+        *size = (take_len(&mut rest)?, take_len(&mut rest)?);
     }
     Some(sizes)
 }
 
-/// How many bytes a chunk's payload has when it is unpacked, as far as it says.
+/// How many bytes a chunk's payload has when it is unpacked, as far as it says; it may be one less.
 pub(crate) fn unpacked_len(chunk: &Chunk<'_>) -> usize {
-    let lane = |(raw, _): &(usize, usize)| raw + varint::len(*raw as u64);
+    let lane = |raw: usize| raw + varint::len(raw as u64);
     match (chunk.header.codec, lane_sizes(chunk)) {
         (Codec::None, _) => chunk.payload.len(),
-        (_, Some(lanes)) => lanes.iter().map(lane).sum(),
+        (_, Some([(tags, _), (times, _), others @ ..])) => {
+            lane(tags + times) + others.iter().map(|(raw, _)| lane(*raw)).sum::<usize>()
+        }
         (_, None) => take_len(&mut &chunk.payload[..]).unwrap_or(0),
     }
 }
@@ -110,6 +122,8 @@ pub(crate) fn unpacked_len(chunk: &Chunk<'_>) -> usize {
 #[derive(Default)]
 pub struct Decompressor {
     payload: Vec<u8>,
+    /// Tags and times, one behind the other.
+    apart: Vec<u8>,
     #[cfg(feature = "zstd")]
     zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
@@ -191,33 +205,60 @@ impl Decompressor {
         payload: &mut Vec<u8>,
     ) -> Result<(), ChunkError> {
         let sizes = lane_sizes(chunk).ok_or(BAD_TABLE)?;
-        let raw: usize = sizes.iter().map(|(raw, _)| raw).sum();
-        let stored: usize = sizes.iter().map(|(_, stored)| stored).sum();
+        let [tags, times, others @ ..] = sizes;
+        let steps = chunk.header.events as usize;
+        if [tags.0, times.0] != [half(steps); 2] {
+            return Err(BAD_TABLE);
+        }
+        let raw = steps + others.iter().map(|(raw, _)| raw).sum::<usize>();
         if raw > MAX_CHUNK {
             return Err(ChunkError::LengthOverLimit { length: raw, limit: MAX_CHUNK });
         }
-        let lanes = chunk.payload.len().checked_sub(stored).ok_or(BAD_TABLE)?;
+        let stored: usize = sizes.iter().map(|(_, stored)| stored).sum();
         let table_len: usize = sizes
             .iter()
             .map(|&(raw, stored)| varint::len(raw as u64) + varint::len(stored as u64))
             .sum();
-        if lanes != table_len {
+        if chunk.payload.len().checked_sub(stored) != Some(table_len) {
             return Err(BAD_TABLE);
         }
         // Grown lane by lane it would often get twice the room.
         payload.reserve_exact(table_len + raw);
-        for (raw, _) in sizes {
+        put(payload, steps as u64);
+        for (raw, _) in others {
             put(payload, raw as u64);
         }
-        let mut rest = chunk.payload.get(lanes..).ok_or(BAD_TABLE)?;
-        for (raw, stored) in sizes {
-            let (lane, after) = rest.split_at_checked(stored).ok_or(BAD_TABLE)?;
-            match stored.cmp(&raw) {
-                std::cmp::Ordering::Equal => payload.extend_from_slice(lane),
-                std::cmp::Ordering::Less => self.decompress(codec, lane, raw, payload)?,
-                std::cmp::Ordering::Greater => return Err(BAD_TABLE),
-            }
-            rest = after;
+        let mut rest = chunk.payload.get(table_len..).ok_or(BAD_TABLE)?;
+        let mut apart = std::mem::take(&mut self.apart);
+        apart.clear();
+        for size in [tags, times] {
+            self.unpack_lane(codec, &mut rest, size, &mut apart)?;
+        }
+        let start = payload.len();
+        payload.resize(start + steps, 0);
+        let (tags, times) = apart.split_at(half(steps));
+        join(tags, times, payload.get_mut(start..).unwrap_or_default());
+        self.apart = apart;
+        for size in others {
+            self.unpack_lane(codec, &mut rest, size, payload)?;
+        }
+        Ok(())
+    }
+
+    /// Appends what the lane at the front of `rest` unpacks to.
+    fn unpack_lane(
+        &mut self,
+        codec: Codec,
+        rest: &mut &[u8],
+        (raw, stored): (usize, usize),
+        unpacked: &mut Vec<u8>,
+    ) -> Result<(), ChunkError> {
+        let (lane, after) = rest.split_at_checked(stored).ok_or(BAD_TABLE)?;
+        *rest = after;
+        match stored.cmp(&raw) {
+            std::cmp::Ordering::Equal => unpacked.extend_from_slice(lane),
+            std::cmp::Ordering::Less => self.decompress(codec, lane, raw, unpacked)?,
+            std::cmp::Ordering::Greater => return Err(BAD_TABLE),
         }
         Ok(())
     }

@@ -71,8 +71,10 @@ const ZSTD_DECOMPRESSION: usize = 160 << 10;
 /// The table of LZ4, for as long as it compresses.
 const LZ4_TABLE: usize = 16 << 10;
 
-/// Buffers of a compressor: what the parts became, and the payload they become, each while it grows.
-const BUFFERS: usize = 4;
+/// Buffers of a compressor: steps apart, what the parts became, and the payload they become, each while it grows.
+const BUFFERS: usize = 6;
+/// Buffers of a decompressor: the payload, and steps apart; the same.
+const UNPACKING_BUFFERS: usize = 4;
 
 /// The most bytes that compressing chunks of up to `chunk` bytes takes, what was made of the last one
 /// included. Whatever costs less takes no more.
@@ -87,7 +89,7 @@ pub(crate) fn compression(compression: Compression, chunk: usize) -> usize {
 
 /// The most bytes that unpacking chunks of up to `chunk` bytes takes.
 pub(crate) fn decompression(chunk: usize) -> usize {
-    ZSTD_DECOMPRESSION + 2 * chunk
+    ZSTD_DECOMPRESSION + UNPACKING_BUFFERS * chunk
 }
 
 fn zstd(level: i32, input: usize) -> usize {

@@ -6,8 +6,9 @@ use zstd::zstd_safe::{CParameter, FrameFormat};
 
 #[cfg(any(feature = "zstd", feature = "lz4"))]
 use super::codec::codec_error;
-use super::codec::{Compression, available, has_lanes, take_len};
+use super::codec::{Compression, PACKED_LANES, available, has_lanes, take_len};
 use super::selection::{Choice, candidates, choose};
+use super::steps::Apart;
 use super::varints::put;
 use crate::error::Result;
 
@@ -37,6 +38,8 @@ pub struct Compressor {
     zstd: zstd::bulk::Compressor<'static>,
     #[cfg(feature = "zstd")]
     zstd_level: i32,
+    /// The tags and times of a payload.
+    apart: Apart,
     /// What the parts of a payload became, one behind the other.
     stored: Vec<u8>,
 }
@@ -62,6 +65,7 @@ impl Compressor {
             zstd: new_zstd(zstd_level(compression))?,
             #[cfg(feature = "zstd")]
             zstd_level: zstd_level(compression),
+            apart: Apart::default(),
             stored: Vec::new(),
         })
     }
@@ -80,7 +84,8 @@ impl Compressor {
     /// # Errors
     /// When the codec fails.
     pub fn pack(&mut self, header: &ChunkHeader, payload: &[u8]) -> Result<Packed> {
-        let lanes = lanes(header, payload);
+        let mut apart = std::mem::take(&mut self.apart);
+        let lanes = lanes(header, payload, &mut apart);
         let whole = [payload];
         let parts = lanes.as_ref().map_or(&whole[..], |lanes| &lanes[..]);
         let candidates = std::mem::take(&mut self.candidates);
@@ -104,6 +109,7 @@ impl Compressor {
                 packed
             }),
         };
+        self.apart = apart;
         let (uncompressed, checksum) = (payload.len(), crc32fast::hash(payload));
         Ok(match packed.filter(|packed| choice.pays(uncompressed, packed.len())) {
             Some(payload) => {
@@ -135,8 +141,8 @@ impl Compressor {
         Ok(())
     }
 
-    fn pack_lanes(&mut self, lanes: &[&[u8]; COLUMN_COUNT]) -> Result<Vec<u8>> {
-        let mut table = Vec::with_capacity(COLUMN_COUNT * 6);
+    fn pack_lanes(&mut self, lanes: &[&[u8]; PACKED_LANES]) -> Result<Vec<u8>> {
+        let mut table = Vec::with_capacity(PACKED_LANES * 6);
         for lane in lanes {
             let len = self.compress(lane)?;
             if len.is_none() {
@@ -220,8 +226,12 @@ fn new_zstd(level: i32) -> Result<zstd::bulk::Compressor<'static>> {
     prepare().map_err(|error| codec_error("compress", "Zstd", error))
 }
 
-/// The lanes of an uncompressed payload of events in columns; `None` for any other.
-fn lanes<'a>(header: &ChunkHeader, payload: &'a [u8]) -> Option<[&'a [u8]; COLUMN_COUNT]> {
+/// The lanes of an uncompressed payload of events in columns, as codecs take them; `None` for any other.
+fn lanes<'a>(
+    header: &ChunkHeader,
+    payload: &'a [u8],
+    apart: &'a mut Apart,
+) -> Option<[&'a [u8]; PACKED_LANES]> {
     if !has_lanes(header) {
         return None;
     }
@@ -230,8 +240,13 @@ fn lanes<'a>(header: &ChunkHeader, payload: &'a [u8]) -> Option<[&'a [u8]; COLUM
     for length in &mut lengths {
         *length = take_len(&mut rest)?;
     }
-    let mut lanes = [&[][..]; COLUMN_COUNT];
-    for (lane, length) in lanes.iter_mut().zip(lengths) {
+    let [length, lengths @ ..] = lengths;
+    let (steps, mut rest) = rest.split_at_checked(length)?;
+    apart.split(steps);
+    let mut lanes = [&[][..]; PACKED_LANES];
+    let [tags, times, others @ ..] = &mut lanes;
+    (*tags, *times) = (&apart.tags, &apart.times);
+    for (lane, length) in others.iter_mut().zip(lengths) {
         (*lane, rest) = rest.split_at_checked(length)?;
     }
     Some(lanes)

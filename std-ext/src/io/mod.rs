@@ -15,4 +15,5 @@ pub mod line;
 pub mod link;
 pub mod selection;
 pub mod sorter;
+mod steps;
 mod varints;

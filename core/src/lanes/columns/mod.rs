@@ -1,8 +1,8 @@
 //! Columns: each field's bytes in a lane of its own, for chunks that are compressed later.
 //!
-//! Tags and time steps are nibbles, the low one of a byte first; the largest escape to the lane
-//! after them. All other lanes hold prefix varints. The payload has them close together behind a table of
-//! their lengths.
+//! Every event has a byte in the lane of steps: its first tag in the low nibble, its time step in the high one; the
+//! largest of each escape to a lane of their own. All other lanes hold prefix varints. The payload has them close
+//! together behind a table of their lengths.
 
 mod prefix_varint;
 mod reader;
@@ -14,15 +14,14 @@ pub use writer::Columns;
 use super::Lane;
 use crate::tag::Tag;
 
-/// Lanes of a columns payload, in this order: tags, uncommon tags, times, long times, then threads,
-/// sites, sizes, addresses, depths, agos, others.
-pub const COLUMN_COUNT: usize = 4 + Lane::COUNT;
+/// Lanes of a columns payload, in this order: steps, further tags, long times, then threads, sites, sizes, addresses,
+/// depths, agos, others.
+pub const COLUMN_COUNT: usize = 3 + Lane::COUNT;
 
-const TAGS: usize = 0;
-const UNCOMMON_TAGS: usize = 1;
-const TIMES: usize = 2;
-const LONG_TIMES: usize = 3;
-const FIRST_VALUES: usize = 4;
+const STEPS: usize = 0;
+const FURTHER_TAGS: usize = 1;
+const LONG_TIMES: usize = 2;
+const FIRST_VALUES: usize = 3;
 
 /// The nibble that escapes.
 const ESCAPE: u8 = 15;

@@ -1,8 +1,7 @@
 //! Columns into fields.
 
 use super::{
-    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS,
-    prefix_varint,
+    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, FURTHER_TAGS, LONG_TIMES, STEPS, prefix_varint,
 };
 use crate::lanes::{Lane, LaneReader};
 use crate::tag::Tag;
@@ -12,8 +11,10 @@ use crate::varint;
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnsReader<'a> {
     lanes: [&'a [u8]; COLUMN_COUNT],
-    tags: NibbleReader<'a>,
-    times: NibbleReader<'a>,
+    /// Events of the lane of steps that were begun.
+    begun: usize,
+    /// The time step of the latest, as a nibble.
+    time: u8,
 }
 
 impl<'a> ColumnsReader<'a> {
@@ -30,8 +31,7 @@ impl<'a> ColumnsReader<'a> {
         for (lane, length) in lanes.iter_mut().zip(lengths) {
             (*lane, rest) = rest.split_at_checked(length)?;
         }
-        let (tags, times) = (NibbleReader::new(lanes[TAGS]), NibbleReader::new(lanes[TIMES]));
-        rest.is_empty().then_some(Self { lanes, tags, times })
+        rest.is_empty().then_some(Self { lanes, begun: 0, time: 0 })
     }
 
     #[inline(always)]
@@ -48,15 +48,23 @@ impl LaneReader for ColumnsReader<'_> {
 
     #[inline(always)]
     fn rank(&mut self) -> Option<u8> {
-        self.tags.next()
+        let step = *self.lanes[STEPS].get(self.begun)?;
+        self.begun += 1;
+        self.time = step >> 4;
+        Some(step & 0x0F)
     }
 
     #[inline(always)]
     fn ranked(&mut self, rank: u8) -> Option<Tag> {
-        if let Some(&tag) = COMMON.get(usize::from(rank)) {
-            return Some(Tag(tag));
+        match COMMON.get(usize::from(rank)) {
+            Some(&tag) => Some(Tag(tag)),
+            None => self.further_tag(),
         }
-        let lane = self.lanes.get_mut(UNCOMMON_TAGS)?;
+    }
+
+    #[inline(always)]
+    fn further_tag(&mut self) -> Option<Tag> {
+        let lane = self.lanes.get_mut(FURTHER_TAGS)?;
         let (&tag, rest) = lane.split_first()?;
         *lane = rest;
         Some(Tag(tag))
@@ -64,9 +72,8 @@ impl LaneReader for ColumnsReader<'_> {
 
     #[inline(always)]
     fn time(&mut self) -> Option<u64> {
-        let step = self.times.next()?;
-        if step < ESCAPE {
-            return Some(step.into());
+        if self.time < ESCAPE {
+            return Some(self.time.into());
         }
         self.number(LONG_TIMES)?.checked_add(ESCAPE.into())
     }
@@ -77,39 +84,7 @@ impl LaneReader for ColumnsReader<'_> {
     }
 
     fn is_exhausted(&self) -> bool {
-        let values = self.lanes.iter().skip(FIRST_VALUES);
-        self.tags.is_exhausted()
-            && self.times.is_exhausted()
-            && self.lanes[UNCOMMON_TAGS].is_empty()
-            && self.lanes[LONG_TIMES].is_empty()
-            && values.into_iter().all(|lane| lane.is_empty())
-    }
-}
-
-/// The nibbles of bytes, the low one first.
-#[derive(Clone, Debug)]
-struct NibbleReader<'a> {
-    bytes: &'a [u8],
-    /// How many bits are before the next one.
-    at: usize,
-}
-
-impl<'a> NibbleReader<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    /// Takes each from its byte: with a word of several, a processor guesses wrong whenever that is empty.
-    #[inline(always)]
-    fn next(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at / 8)?;
-        let nibble = byte >> (self.at & 4) & 0x0F;
-        self.at += 4;
-        Some(nibble)
-    }
-
-    /// At most the padding nibble of the last byte is left.
-    fn is_exhausted(&self) -> bool {
-        self.at.div_ceil(8) == self.bytes.len()
+        let [steps, others @ ..] = &self.lanes;
+        self.begun == steps.len() && others.iter().all(|lane| lane.is_empty())
     }
 }

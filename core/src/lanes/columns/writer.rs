@@ -2,8 +2,7 @@
 //! each.
 
 use super::{
-    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, LONG_TIMES, TAGS, TIMES, UNCOMMON_TAGS,
-    prefix_varint,
+    COLUMN_COUNT, COMMON, ESCAPE, FIRST_VALUES, FURTHER_TAGS, LONG_TIMES, STEPS, prefix_varint,
 };
 use crate::header::Layout;
 use crate::lanes::{Lane, Lanes, UNCOMMON, ranks};
@@ -13,10 +12,8 @@ use crate::varint;
 /// Bytes kept for the table of lane lengths: no length is larger than a chunk (24 bits).
 const TABLE_ROOM: usize = COLUMN_COUNT * 4;
 
-/// The most bytes that one event adds to each lane; at least the 8 that a quick varint wants.
-const MOST: [usize; COLUMN_COUNT] = [8, 4, 8, 9, 9, 9, 9, 18, 9, 9, 18];
-/// Bytes kept in each lane for the nibbles that wait.
-const RESERVE: [usize; COLUMN_COUNT] = [8, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+/// The most bytes that one event adds to each lane; where there are numbers, at least the 9 that writing one wants.
+const MOST: [usize; COLUMN_COUNT] = [1, 4, 9, 9, 9, 9, 18, 9, 9, 18];
 
 /// A full lane is given room from the others as long as 1 byte in this many is free.
 const SPREAD_LIMIT: usize = 64;
@@ -35,33 +32,6 @@ struct Room {
     end: usize,
 }
 
-/// Nibbles that wait until they fill a word: the latest one highest, and below them all a 1.
-#[derive(Clone, Copy, Debug)]
-struct Nibbles(u64);
-
-impl Nibbles {
-    const NONE: Self = Self(1 << 63);
-
-    /// Adds one; returns the word that it fills.
-    #[inline(always)]
-    fn push(&mut self, nibble: u8) -> Option<u64> {
-        let Self(bits) = *self;
-        let next = bits >> 4 | u64::from(nibble) << 60;
-        // The 1 has come to the end.
-        let is_full = bits & 0xF != 0;
-        self.0 = if is_full { Self::NONE.0 } else { next };
-        is_full.then_some(next)
-    }
-
-    /// Those that wait, the first one lowest, and how many bytes they take.
-    fn take(&mut self) -> (u64, usize) {
-        let Self(bits) = core::mem::replace(self, Self::NONE);
-        let unused = bits.trailing_zeros() + 1;
-        // None are there when all bits are unused.
-        (bits.checked_shr(unused).unwrap_or(0), (64 - unused).div_ceil(8) as usize)
-    }
-}
-
 /// Writes columns.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -69,8 +39,8 @@ pub struct Columns {
     start: usize,
     end: usize,
     lanes: [Room; COLUMN_COUNT],
-    tags: Nibbles,
-    times: Nibbles,
+    /// The nibble of the event's first tag, until its time is written too.
+    first_tag: Option<u8>,
     /// Events that are sure to fit.
     sure: usize,
     overflown: bool,
@@ -84,8 +54,7 @@ impl Columns {
             start: 0,
             end: 0,
             lanes: [Room { start: 0, at: 0, end: 0 }; COLUMN_COUNT],
-            tags: Nibbles::NONE,
-            times: Nibbles::NONE,
+            first_tag: None,
             sure: 0,
             overflown: false,
         }
@@ -94,8 +63,7 @@ impl Columns {
     /// Bytes that no lane uses.
     fn free(&self) -> usize {
         let used: usize = self.lanes.iter().map(|lane| lane.at - lane.start).sum();
-        let kept: usize = TABLE_ROOM + RESERVE.iter().sum::<usize>();
-        self.end.saturating_sub(self.start).saturating_sub(kept + used)
+        self.end.saturating_sub(self.start).saturating_sub(TABLE_ROOM + used)
     }
 
     /// Whether it is worth the while to move lanes for the room that is left.
@@ -132,12 +100,12 @@ impl Columns {
         let total: usize = self.lanes.iter().map(weight).sum();
         let mut lanes = self.lanes;
         let mut next = self.start + TABLE_ROOM;
-        for ((lane, need), reserve) in lanes.iter_mut().zip(needs).zip(RESERVE) {
+        for (lane, need) in lanes.iter_mut().zip(needs) {
             let share = (free as u64 * weight(lane) as u64 / total as u64) as usize;
             let at = next + (lane.at - lane.start);
             let end = at + need + share;
             *lane = Room { start: next, at, end };
-            next = end + reserve;
+            next = end;
         }
         // Towards the start in order, then towards the end in reverse: no lane overwrites another.
         let moves = || self.lanes.iter().zip(&lanes);
@@ -170,30 +138,24 @@ impl Columns {
         room.at += written.unwrap_or_else(|| prefix_varint::len(value));
     }
 
+    /// The nibble of an event's first tag, which may be written behind it.
     #[inline(always)]
-    fn push_nibble(&mut self, storage: &mut [u8], lane: usize, nibble: u8) {
-        let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
-        if let Some(word) = nibbles.push(nibble) {
-            self.push_word(storage, lane, word);
+    fn nibble(&mut self, storage: &mut [u8], Tag(tag): Tag) -> u8 {
+        let nibble = NIBBLES[usize::from(tag)];
+        if nibble != UNCOMMON {
+            return nibble;
         }
+        self.push(storage, FURTHER_TAGS, tag);
+        ESCAPE
     }
 
-    #[inline(never)]
-    fn push_word(&mut self, storage: &mut [u8], lane: usize, word: u64) {
-        let Some(room) = self.lanes.get_mut(lane) else { return };
-        match storage.get_mut(room.at..room.end).and_then(|free| free.first_chunk_mut()) {
-            Some(free) => *free = word.to_le_bytes(),
-            None => self.overflown = true,
-        }
-        room.at += size_of::<u64>();
-    }
-
-    /// Writes the nibbles that wait.
-    fn push_rest(&mut self, storage: &mut [u8], lane: usize) {
-        let nibbles = if lane == TAGS { &mut self.tags } else { &mut self.times };
-        let (bits, count) = nibbles.take();
-        for byte in bits.to_le_bytes().into_iter().take(count) {
-            self.push(storage, lane, byte);
+    #[inline(always)]
+    fn push_step(&mut self, storage: &mut [u8], nibble: u8, step: u64) {
+        if step < u64::from(ESCAPE) {
+            self.push(storage, STEPS, nibble | (step as u8) << 4);
+        } else {
+            self.push(storage, STEPS, nibble | ESCAPE << 4);
+            self.push_number(storage, LONG_TIMES, step - u64::from(ESCAPE));
         }
     }
 }
@@ -233,24 +195,24 @@ impl Lanes for Columns {
     }
 
     #[inline(always)]
-    fn tag(&mut self, storage: &mut [u8], Tag(tag): Tag, _near: Option<u64>) {
-        let nibble = NIBBLES[usize::from(tag)];
-        if nibble == UNCOMMON {
-            self.push_nibble(storage, TAGS, ESCAPE);
-            self.push(storage, UNCOMMON_TAGS, tag);
-        } else {
-            self.push_nibble(storage, TAGS, nibble);
+    fn tag(&mut self, storage: &mut [u8], tag: Tag, _near: Option<u64>) {
+        match self.first_tag {
+            None => self.first_tag = Some(self.nibble(storage, tag)),
+            Some(_) => self.push(storage, FURTHER_TAGS, tag.0),
         }
     }
 
     #[inline(always)]
     fn time(&mut self, storage: &mut [u8], step: u64) {
-        if step < u64::from(ESCAPE) {
-            self.push_nibble(storage, TIMES, step as u8);
-        } else {
-            self.push_nibble(storage, TIMES, ESCAPE);
-            self.push_number(storage, LONG_TIMES, step - u64::from(ESCAPE));
+        if let Some(nibble) = self.first_tag.take() {
+            self.push_step(storage, nibble, step);
         }
+    }
+
+    #[inline(always)]
+    fn step(&mut self, storage: &mut [u8], tag: Tag, _near: Option<u64>, step: u64) {
+        let nibble = self.nibble(storage, tag);
+        self.push_step(storage, nibble, step);
     }
 
     #[inline(always)]
@@ -278,11 +240,6 @@ impl Lanes for Columns {
     }
 
     fn finish(&mut self, storage: &mut [u8]) -> usize {
-        for (lane, reserve) in self.lanes.iter_mut().zip(RESERVE) {
-            lane.end = lane.end.saturating_add(reserve);
-        }
-        self.push_rest(storage, TAGS);
-        self.push_rest(storage, TIMES);
         let mut at = self.start;
         for lane in &self.lanes {
             // The table's room is kept free, and its entries are at most 4 bytes each.

@@ -114,6 +114,11 @@ impl LaneReader for RowsReader<'_> {
     }
 
     #[inline]
+    fn further_tag(&mut self) -> Option<Tag> {
+        self.ranked(0)
+    }
+
+    #[inline]
     fn time(&mut self) -> Option<u64> {
         self.number(TIME)
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use heapwire::heapwire_core::{COLUMN_COUNT, Chunk, ChunkKind};
+use heapwire::heapwire_core::{Chunk, ChunkKind};
 use heapwire::io::capture_reader::{Completeness, Damage};
-use heapwire::io::codec::lane_sizes;
+use heapwire::io::codec::{PACKED_LANES, lane_sizes};
 use heapwire::pipeline::parse::{CaptureVisitor, parse};
 use heapwire::trace::Item;
 use heapwire::trace::continuity::Follows;
@@ -20,10 +20,10 @@ use crate::json::{self, Events};
 use crate::units::{bytes_text, counted, grouped, time_text};
 
 /// Names of the lanes, in their order.
-const LANES: [&str; COLUMN_COUNT] = [
+const LANES: [&str; PACKED_LANES] = [
     "tags",
-    "uncommon tags",
     "times",
+    "further tags",
     "long times",
     "threads",
     "sites",
@@ -158,7 +158,7 @@ struct Collector {
     definitions: u64,
     stored: u64,
     payload: u64,
-    lanes: [(u64, u64); COLUMN_COUNT],
+    lanes: [(u64, u64); PACKED_LANES],
     gaps: Vec<Gap>,
     damage: Vec<DamageInfo>,
     streams: BTreeSet<u32>,
