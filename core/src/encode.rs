@@ -238,12 +238,7 @@ impl<L: Lanes, T: Tables, P: Placing> Encoder<L, T, P> {
 
     /// Writes an event that the model learns nothing from.
     #[inline(never)]
-    pub(crate) fn write_other(
-        &mut self,
-        storage: &mut [u8],
-        moment: Moment,
-        kind: &EventKind,
-    ) -> bool {
+    fn write_other(&mut self, storage: &mut [u8], moment: Moment, kind: &EventKind) -> bool {
         let switched = self.switch_thread(moment.thread);
         let mut named = None;
         let other = Lane::Other;

@@ -84,6 +84,23 @@ impl Placement {
         (granules.min(MAX_CLASS.into()) as u32).max(self.least_granules.into())
     }
 
+    /// The same around the end of an address space of 32 bits, without 64-bit arithmetic, which takes a
+    /// microcontroller long.
+    #[cfg(feature = "embedded-io")]
+    #[inline(always)]
+    pub(crate) fn class_around(&self, size: u32) -> u32 {
+        if self.granule_bits < 2 {
+            // There may be more granules than a class counts.
+            return self.class(size.into());
+        }
+        let more = u32::from(self.overhead) + ((1 << self.granule_bits) - 1);
+        let least = u32::from(self.least_granules);
+        if size < (least << self.granule_bits).saturating_sub(more) {
+            return least;
+        }
+        size.wrapping_add(more) >> self.granule_bits
+    }
+
     /// The bits that an address may have.
     #[inline]
     pub(crate) const fn address_mask(&self) -> u64 {

@@ -244,6 +244,13 @@ pub trait Tables {
     fn recent(&mut self) -> &mut [Self::Word] {
         &mut []
     }
+    /// Forgets holes, and what [`recent`](Self::recent) has.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn forget(&mut self) {
+        self.slices().holes.fill(Self::Word::ZERO);
+        self.recent().fill(Self::Word::ZERO);
+    }
     /// The tables, whose lengths must never change and agree with [`shape`](Self::shape).
     fn slices(&mut self) -> Slices<'_, Self::Word>;
     /// How large they are.
@@ -306,6 +313,17 @@ impl<W: Word> Tables for TinyTables<W> {
     #[inline(always)]
     fn recent(&mut self) -> &mut [W] {
         &mut self.recent
+    }
+
+    #[inline(always)]
+    fn forget(&mut self) {
+        // A device would call a function or loop to clear so little, were it seen that this is 0 and an array.
+        let zero = core::hint::black_box(W::ZERO);
+        let [a, b, c, d, e, f, g, h] = &mut self.holes;
+        (*a, *b, *c, *d) = (zero, zero, zero, zero);
+        (*e, *f, *g, *h) = (zero, zero, zero, zero);
+        let [a, b, c, d] = &mut self.recent;
+        (*a, *b, *c, *d) = (zero, zero, zero, zero);
     }
 
     // So that the compiler sees everywhere which tables are empty.

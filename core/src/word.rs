@@ -58,7 +58,8 @@ macro_rules! far {
             let from_freed = freed < bump;
             let distance = if from_freed { freed } else { bump };
             let bits = placement.granule_bits.into();
-            let below = distance.wrapping_add(distance & 1) & ((2 as Self).wrapping_shl(bits) - 1);
+            // Of the whole distance, without its sign.
+            let below = distance.wrapping_add(1) & ((2 as Self).wrapping_shl(bits) - 2);
             let fits = below == 0 && (bits > 0 || distance.leading_zeros() > 0);
             fits.then_some(distance.wrapping_shr(bits) << 1 | Self::from(from_freed))
         }

@@ -35,35 +35,55 @@ impl Device for Busy {
     }
 }
 
+/// Events of all kinds, some of them about the same blocks, with steps of time and changes of threads between them.
+struct Events {
+    random: Random,
+    blocks: Vec<u64>,
+}
+
+impl Events {
+    fn new(seed: u64) -> Self {
+        Self { random: Random(seed), blocks: vec![0x2000_0000] }
+    }
+
+    /// What happens next; the clock and the thread go on to there.
+    fn next(&mut self) -> EventKind {
+        let Self { random, blocks } = self;
+        let near = blocks[random.below(blocks.len() as u64) as usize];
+        let any = [near, near + 8 * random.below(40), random.below(1 << 32), 0];
+        let address = any[random.below(20).min(3) as usize];
+        let (size, site) = (random.below(300), random.below(4) as u32);
+        let old = blocks[random.below(blocks.len() as u64) as usize];
+        blocks.push(address);
+        let step = random.below(2000) << (33 * (random.below(50) / 49));
+        let forward = random.below(20) > 0;
+        NOW.set(if forward { NOW.get() + step } else { NOW.get().saturating_sub(step) });
+        THREAD.set(THREAD.get() ^ u32::from(random.below(9) == 0));
+        match random.below(15) {
+            0..5 => EventKind::Alloc { address, size, site },
+            5..9 => EventKind::Free { address: old, site },
+            9 => EventKind::Realloc { old, address: old, size, site },
+            10 => EventKind::Realloc { old, address, size, site },
+            11 => EventKind::FailedAlloc { size: size << random.below(50), site },
+            12 => EventKind::Gauge { gauge: site, value: address.cast_signed() - (1 << 31) },
+            13 => EventKind::Mark { mark: site },
+            _ => EventKind::Name { address, variable: site, type_name: 3 },
+        }
+    }
+}
+
 #[test]
 fn the_hook_writes_what_a_chunker_writes() {
-    let mut random = Random(4);
     let placement = Placement::EMBEDDED_32;
-    for _ in 0..100 {
+    for seed in 1..100 {
         let recorder: Recorder<Busy, 8000, 1> = Recorder::new();
-        NOW.set(random.below(1 << 40));
+        NOW.set(seed << 33);
         recorder.start();
         let mut chunker =
             Chunker::new(vec![0; 9000], Rows::new(), TinyTables::<u64>::empty(), placement);
-        let mut blocks: Vec<u64> = vec![0x2000_0000];
+        let mut events = Events::new(seed);
         for _ in 0..200 {
-            let near = blocks[random.below(blocks.len() as u64) as usize];
-            let any = [near, near + 8 * random.below(40), random.below(1 << 32), 0];
-            let address = any[random.below(20).min(3) as usize];
-            let (size, site) = (random.below(300), random.below(4) as u32);
-            let old = blocks[random.below(blocks.len() as u64) as usize];
-            blocks.push(address);
-            let kind = match random.below(12) {
-                0..5 => EventKind::Alloc { address, size, site },
-                5..9 => EventKind::Free { address: old, site },
-                9 => EventKind::Realloc { old, address: old, size, site },
-                10 => EventKind::Realloc { old, address, size, site },
-                _ => EventKind::Name { address, variable: site, type_name: 3 },
-            };
-            let step = random.below(2000) << (33 * (random.below(50) / 49));
-            let forward = random.below(20) > 0;
-            NOW.set(if forward { NOW.get() + step } else { NOW.get().saturating_sub(step) });
-            THREAD.set(THREAD.get() ^ u32::from(random.below(9) == 0));
+            let kind = events.next();
             recorder.record(kind, 0);
             let event = Event { time: NOW.get(), thread: THREAD.get(), kind };
             assert_eq!(chunker.push(&event, 0), Pushed::Written);
@@ -78,6 +98,43 @@ fn the_hook_writes_what_a_chunker_writes() {
         let events = chunks.filter(|chunk| chunk.header.kind == ChunkKind::Events);
         assert_eq!(events.map(|chunk| chunk.payload).collect::<Vec<_>>(), [expected]);
     }
+}
+
+/// Records events in buffers of `SIZE` bytes. How many are lost: those that an empty buffer has no room for.
+fn lost_in_buffers<const SIZE: usize>(count: usize) -> u64 {
+    let recorder: Recorder<Busy, SIZE, 4> = Recorder::new();
+    recorder.start();
+    let (mut events, mut told, mut line) = (Events::new(6), Vec::new(), Line::default());
+    for _ in 0..count {
+        let kind = events.next();
+        recorder.record(kind, 0);
+        told.push(Event { time: NOW.get(), thread: THREAD.get(), kind });
+        recorder.drain(&mut line).expect("the line takes all");
+    }
+    recorder.flush();
+    recorder.send_totals(&mut line).expect("the line takes all");
+    let (mut came, mut lost) = (0, 0);
+    for frame in support::deframe(&line.bytes, std::iter::empty(), SIZE + 100) {
+        let header = Chunk::parse(&frame, crc32).expect("a chunk").header;
+        if header.kind == ChunkKind::Events {
+            let events = support::decode(&frame);
+            let first = header.first_event as usize;
+            assert_eq!(events, told[first..first + events.len()]);
+            came += events.len();
+            lost = header.losses.full;
+        }
+    }
+    assert_eq!(came as u64 + lost, count as u64);
+    lost
+}
+
+#[test]
+fn at_the_end_of_a_chunk_events_go_to_the_next() {
+    assert_eq!(lost_in_buffers::<64>(5000), 0);
+    assert_eq!(lost_in_buffers::<100>(5000), 0);
+    assert_eq!(lost_in_buffers::<216>(5000), 0);
+    let lost = lost_in_buffers::<12>(5000);
+    assert!((1..500).contains(&lost), "{lost} events");
 }
 
 #[test]

@@ -1,147 +1,197 @@
 //! The short way to write rows for a model without contexts, lists and sizes: a microcontroller's hook.
 //! What it writes is what the general way writes.
+//!
+//! The model learns an event when its parts are known, before they are written: when these do not fit, the chunk
+//! ends or begins anew, and the model with it.
 
-use super::{Encoder, Moment};
-use crate::event::NO_SITE;
-use crate::lanes::rows::{Has, Rows, Symbol};
-use crate::lanes::{Lane, Lanes};
+use super::Encoder;
+use crate::event::{EventKind, NO_SITE};
+use crate::lanes::Lane;
+use crate::lanes::rows::{Head, Parts, Rows};
 use crate::shape::Placing;
 use crate::tables::Tables;
 use crate::tag::Tag;
+use crate::varint::zigzag;
 use crate::word::Word;
 
 impl<T: Tables, P: Placing> Encoder<Rows, T, P> {
+    /// The lanes, for what needs no model.
+    #[inline(always)]
+    pub(crate) fn lanes(&mut self) -> &mut Rows {
+        &mut self.lanes
+    }
+
     /// Whether a common event is sure to fit.
     #[inline(always)]
     pub(crate) fn has_room(&self) -> bool {
         self.lanes.has_room::<T::Word>()
     }
 
-    /// From now on no event is sure to fit.
-    pub(crate) fn be_careful(&mut self) {
-        self.lanes.be_careful();
-    }
-
-    /// Remembers where the lanes stand, to go back to when an event does not fit.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn keep(&self, kept: &mut Rows) {
-        kept.clone_from(&self.lanes);
-    }
-
-    pub(crate) fn go_back(&mut self, kept: &Rows) {
-        self.lanes.clone_from(kept);
-    }
-
-    /// Whether more is to be written of any event at this moment than of a common one.
+    /// The thread of the event before.
     #[inline(always)]
-    pub(crate) fn is_rare(&self, moment: Moment) -> bool {
-        let switched = moment.thread.is_some_and(|thread| thread != self.model.thread());
-        moment.back || switched || moment.step >> 32 != 0
+    pub(crate) fn thread(&self) -> u32 {
+        self.model.thread()
     }
 
-    /// Whether all of the event had room.
-    pub(crate) fn fits(&self) -> bool {
-        self.lanes.complete()
+    /// How many allocations are in the chunk.
+    pub(crate) fn allocations(&self) -> u32 {
+        self.model.allocations()
     }
 
-    /// Writes what stands before an event's own tag at a rare moment. Returns what the event has then.
-    pub(crate) fn begin_rare(&mut self, storage: &mut [u8], moment: Moment) -> Has {
-        let is_switched = self.switch_thread(moment.thread);
-        self.start(storage, moment, is_switched);
-        self.lanes.late_step = moment.step;
-        if moment.step >> 32 != 0 { Has::CAREFUL.and(Has::LATE) } else { Has::CAREFUL }
+    /// The latest allocation is not to be in the chunk.
+    pub(crate) fn uncount_allocation(&mut self) {
+        self.model.uncount_allocation();
     }
 
-    /// Writes an allocation. The model learns it even if it does not fit: then the chunk ends.
-    #[inline(always)]
-    pub(crate) fn write_short_alloc(
-        &mut self,
-        storage: &mut [u8],
-        (step, has): (u32, Has),
-        [address, size]: [T::Word; 2],
-        site: u32,
-    ) {
-        let end = self.model.end(address, size.widen());
-        let (symbol, far, at) = if let Some(at) = self.model.hole_at(address) {
-            (Symbol::alloc_in_hole(self.model.age_of_hole(at)).and(has), T::Word::ZERO, at)
-        } else {
-            let (symbol, far) = match self.model.far(address) {
-                Some(code) => (Symbol::ALLOC_FAR, code),
-                None => (Symbol::ALLOC_ABSOLUTE, address),
-            };
-            (symbol.and(has.and(Has::FAR)), far, self.model.next_hole())
-        };
-        self.model.learn_end(at, end);
-        self.model.learn_recent(address);
-        let symbol = symbol.and(Has::SITE).and(Has::SIZE);
-        self.lanes.write(storage, symbol, step, &[site.into(), size, far]);
-    }
-
-    /// Writes that the allocation behind this is the reallocation of an `old` block. Returns where the model has
-    /// that, for [`learn_old`](Self::learn_old) behind the allocation.
-    pub(crate) fn write_old(&mut self, storage: &mut [u8], old: T::Word) -> Option<usize> {
-        let at = self.model.recent_at(old);
-        if let Some(at) = at {
-            self.lanes.symbol(storage, Symbol::realloc(self.model.age_of_recent(at)));
-        } else {
-            let (which, far) = match self.model.far(old) {
-                Some(code) => (4, code),
-                None => (5, old),
-            };
-            self.lanes.symbol(storage, Symbol::of(Tag::of_block(Tag::REALLOC, which)));
-            self.lanes.value(storage, Lane::Address, far.widen());
+    /// Writes what stands before an event's own tag when its thread is another or time steps back.
+    pub(crate) fn begin_rare(&mut self, storage: &mut [u8], back: bool, thread: Option<u32>) {
+        if let Some(thread) = thread
+            && thread != self.model.thread()
+        {
+            self.model.switch_thread(thread);
+            self.lanes.prefix(storage, Head::SWITCH, Lane::Thread, thread);
         }
-        at
+        if back {
+            self.lanes.prefix(storage, Head::BACK, Lane::Thread, 0u32);
+        }
     }
 
-    /// The model learns that a reallocation has freed the `old` block.
-    pub(crate) fn learn_old(&mut self, old: T::Word, at: Option<usize>) {
-        // The new block may have taken its place already.
-        let at = at.filter(|at| self.model.age_of_recent(*at) > 0);
-        self.model.learn_old(old, at, true);
-    }
-
-    /// Writes a reallocation behind its `old` block, whose address remains.
-    pub(crate) fn write_same(
-        &mut self,
-        storage: &mut [u8],
-        (step, has): (u32, Has),
-        [address, size]: [T::Word; 2],
-        old_at: Option<usize>,
-        site: u32,
-    ) {
-        self.model.learn_old(address, old_at, false);
-        self.model.learn_recent(address);
-        let has = Symbol::SAME.and(has).and(Has::SITE).and(Has::SIZE);
-        self.lanes.write(storage, has, step, &[site.into(), size, T::Word::ZERO]);
-    }
-
-    /// Writes a free; the same of it.
+    /// The parts of an allocation.
     #[inline(always)]
-    pub(crate) fn write_short_free(
-        &mut self,
-        storage: &mut [u8],
-        (step, has): (u32, Has),
-        address: T::Word,
-        site: u32,
-    ) {
-        let (kind, has) = match site {
-            NO_SITE => (Tag::FREE, has),
-            _ => (Tag::FREE_AT, has.and(Has::SITE)),
+    pub(crate) fn alloc(&mut self, address: T::Word, size: T::Word) -> Parts<T::Word> {
+        let (parts, at) = self.placed(address);
+        self.learn_end(at, address, size);
+        self.model.learn_recent(address);
+        parts
+    }
+
+    #[inline(always)]
+    fn learn_end(&mut self, at: usize, address: T::Word, size: T::Word) {
+        let end = self.model.end(address, size);
+        self.model.learn_end(at, end);
+    }
+
+    /// The parts of an allocation, and which hole becomes that behind it.
+    #[inline(always)]
+    fn placed(&mut self, address: T::Word) -> (Parts<T::Word>, usize) {
+        if let Some(at) = self.model.hole_at(address) {
+            let head = Head::alloc_in_hole(self.model.age_of_hole(at));
+            return (Parts { head, far: T::Word::ZERO }, at);
+        }
+        let parts = match self.model.far_inline(address) {
+            Some(far) => Parts { head: Head::ALLOC_FAR, far },
+            None => Parts { head: Head::alloc_absolute(), far: address },
         };
-        let kind = self.lanes.kind(kind);
+        (parts, self.model.next_hole())
+    }
+
+    /// The parts of a free.
+    #[inline(always)]
+    pub(crate) fn free(&mut self, address: T::Word, site: u32) -> Parts<T::Word> {
+        let at = site != NO_SITE;
+        let turned = self.lanes.turn(at);
         let known = self.model.recent_at(address);
-        let (symbol, far) = if let Some(at) = known {
-            (Symbol::free(kind, self.model.age_of_recent(at)).and(has), T::Word::ZERO)
+        let (head, far) = if let Some(at) = known {
+            (Head::free(turned, self.model.age_of_recent(at)), T::Word::ZERO)
+        } else if let Some(far) = self.model.far_inline(address) {
+            (Head::free_far(turned), far)
         } else {
-            let (which, far) = match self.model.far(address) {
-                Some(code) => (4, code),
-                None => (5, address),
-            };
-            (Symbol::of(Tag::free(kind, false, which)).and(has.and(Has::FAR)), far)
+            (Head::free_absolute(turned), address)
         };
         self.model.learn_old(address, known, true);
-        self.lanes.write(storage, symbol, step, &[site.into(), T::Word::ZERO, far]);
+        Parts { head: head.with_site(at), far }
+    }
+
+    /// The parts of a chunk's first event, an allocation or a free, of which the model knows nothing.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn first(
+        &mut self,
+        is_alloc: bool,
+        [address, size]: [T::Word; 2],
+        site: u32,
+    ) -> Parts<T::Word> {
+        let known = self.model.far(address);
+        let far = known.unwrap_or(address);
+        if is_alloc {
+            let at = self.model.next_hole();
+            self.learn_end(at, address, size);
+            self.model.learn_recent(address);
+            let head = if known.is_some() { Head::ALLOC_FAR } else { Head::alloc_absolute() };
+            return Parts { head, far };
+        }
+        let at = site != NO_SITE;
+        let turned = self.lanes.turn(at);
+        self.model.learn_old(address, None, true);
+        let head =
+            if known.is_some() { Head::free_far(turned) } else { Head::free_absolute(turned) };
+        Parts { head: head.with_site(at), far }
+    }
+
+    /// Writes that the allocation behind this is the reallocation of an `old` block.
+    pub(crate) fn write_old(&mut self, storage: &mut [u8], old: T::Word) {
+        let (head, far) = if let Some(at) = self.model.recent_at(old) {
+            (Head::realloc(self.model.age_of_recent(at)), T::Word::ZERO)
+        } else {
+            match self.model.far(old) {
+                Some(far) => (Head::REALLOC_FAR, far),
+                None => (Head::REALLOC_ABSOLUTE, old),
+            }
+        };
+        self.lanes.prefix(storage, head, Lane::Address, far);
+    }
+
+    /// The model learns of which `old` block the latest allocation was the reallocation.
+    pub(crate) fn learn_old(&mut self, old: T::Word) {
+        let known = self.model.recent_at(old);
+        self.model.learn_old(old, known, true);
+    }
+
+    /// The parts of a reallocation of a block that remains where it is.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn resize(&mut self, address: T::Word) -> Parts<T::Word> {
+        let known = self.model.recent_at(address);
+        self.model.learn_old(address, known, false);
+        self.model.learn_recent(address);
+        Parts { head: Head::SAME, far: T::Word::ZERO }
+    }
+
+    /// Writes an event that the model learns nothing from.
+    pub(crate) fn write_uncommon(&mut self, storage: &mut [u8], kind: &EventKind, step: u64) {
+        let lanes = &mut self.lanes;
+        let other = Lane::Other as usize;
+        match *kind {
+            EventKind::FailedAlloc { size, site } => {
+                lanes.begin_uncommon(storage, Tag::FAILED_ALLOC, step);
+                lanes.number(storage, Lane::Site as usize, site.into());
+                lanes.number(storage, Lane::Size as usize, size);
+            }
+            EventKind::Gauge { gauge, value } => {
+                lanes.begin_uncommon(storage, Tag::GAUGE, step);
+                lanes.number(storage, other, gauge.into());
+                lanes.number(storage, other, zigzag(value));
+            }
+            EventKind::Mark { mark } => {
+                lanes.begin_uncommon(storage, Tag::MARK, step);
+                lanes.number(storage, other, mark.into());
+            }
+            EventKind::Name { address, variable, type_name } => {
+                let address = T::Word::cut(address & self.model.address_mask());
+                let (which, lane, number) = if let Some(at) = self.model.recent_at(address) {
+                    (3, Lane::Ago, self.model.age_of_recent(at).into())
+                } else if let Some(far) = self.model.far(address) {
+                    (4, Lane::Address, far.widen())
+                } else {
+                    (5, Lane::Address, address.widen())
+                };
+                lanes.begin_uncommon(storage, Tag::of_block(Tag::NAME, which), step);
+                lanes.number(storage, lane as usize, number);
+                lanes.number(storage, other, variable.into());
+                lanes.number(storage, other, type_name.into());
+            }
+            // Those have functions of their own.
+            EventKind::Alloc { .. } | EventKind::Free { .. } | EventKind::Realloc { .. } => {}
+        }
     }
 }

@@ -108,8 +108,19 @@ impl<T: Tables, P: Placing> Model<T, P> {
 
     /// Forgets everything: a new chunk begins.
     pub(crate) fn reset(&mut self) {
-        let Slices { contexts, sizes, lists, holes, threads, generation, .. } =
-            self.tables.slices();
+        self.tables.forget();
+        // A device would call a function to clear so little, were it seen that this is 0.
+        let zero = core::hint::black_box(0);
+        self.thread = zero;
+        self.allocations = zero;
+        self.next_hole = zero;
+        self.last_freed_address = T::Word::ZERO;
+        self.own = Thread::default();
+        if T::SIMPLE {
+            // Nothing else ever changes.
+            return;
+        }
+        let Slices { contexts, sizes, lists, threads, generation, .. } = self.tables.slices();
         *generation = generation.wrapping_add(1);
         if *generation == 0 {
             contexts.fill(Context::default());
@@ -117,15 +128,9 @@ impl<T: Tables, P: Placing> Model<T, P> {
             *generation = 1;
         }
         sizes.fill(LastSize::default());
-        holes.fill(T::Word::ZERO);
         threads.fill(Thread::default());
-        self.last_site = 0;
-        self.allocations = 0;
-        self.last_freed = 0;
-        self.last_freed_address = T::Word::ZERO;
-        self.next_hole = 0;
-        (self.thread, self.own, self.own_at) = (0, Thread::default(), slot(0, threads.len()));
-        self.tables.recent().fill(T::Word::ZERO);
+        (self.last_site, self.last_freed) = (0, 0);
+        self.own_at = slot(0, threads.len());
         self.enter_context(0);
     }
 
@@ -137,6 +142,10 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// The next event is of this thread.
     #[inline(never)]
     pub(crate) fn switch_thread(&mut self, thread: u32) {
+        if T::SIMPLE {
+            self.thread = thread;
+            return;
+        }
         let threads = self.tables.slices().threads;
         let at = slot(thread, threads.len());
         if let Some(former) = threads.get_mut(self.own_at) {

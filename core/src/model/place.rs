@@ -244,6 +244,12 @@ impl<T: Tables, P: Placing> Model<T, P> {
     /// of granules away, or the code would not fit.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn far(&mut self, address: T::Word) -> Option<T::Word> {
+        self.far_inline(address)
+    }
+
+    /// The same at once.
+    #[inline(always)]
+    pub(crate) fn far_inline(&mut self, address: T::Word) -> Option<T::Word> {
         address.far(self.own.bump, self.last_freed_address, self.placement())
     }
 

@@ -64,10 +64,25 @@ impl<T: Tables, P: Placing> Model<T, P> {
 /// What the hook does by itself.
 #[cfg(feature = "embedded-io")]
 impl<T: Tables, P: Placing> Model<T, P> {
+    /// How many allocations it learned.
+    pub(crate) fn allocations(&self) -> u32 {
+        self.allocations
+    }
+
+    /// The latest allocation does not count.
+    pub(crate) fn uncount_allocation(&mut self) {
+        self.allocations = self.allocations.wrapping_sub(1);
+    }
+
     /// Where a block of `size` bytes ends.
     #[inline(always)]
-    pub(crate) fn end(&self, address: T::Word, size: u64) -> T::Word {
-        self.end_of(address, self.class(size).into())
+    pub(crate) fn end(&self, address: T::Word, size: T::Word) -> T::Word {
+        let granules = if T::Word::BITS == 32 {
+            self.placement().class_around(size.widen() as u32)
+        } else {
+            self.class(size.widen())
+        };
+        self.end_of(address, granules.into())
     }
 
     /// Makes place for a new hole.

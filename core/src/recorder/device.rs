@@ -1,7 +1,6 @@
 //! What a recorder must know of where it runs.
 
 use crate::definition::Session;
-use crate::encode::Moment;
 use crate::shape::{Placement, Placing};
 
 /// The device, or program, that a [`Recorder`](super::Recorder) records. Its recorder is compiled for
@@ -110,22 +109,23 @@ impl<D: Device> Clock<D> {
         D::ticks() & (u64::MAX >> (64 - Self::BITS))
     }
 
-    /// The time now, given the time before: the nearest to it that the clock may mean; and how far
-    /// apart they are.
+    /// Whether a step may take more than 32 bits.
+    pub(super) const IS_WIDE: bool = Self::BITS > 32;
+
+    /// The time now, given the time before: the nearest to it that the clock may mean; and the step to it.
     #[inline(always)]
-    pub(super) fn after(last: u64) -> (u64, Moment) {
-        let (ticks, thread) = (D::ticks(), D::thread());
-        if Self::BITS > 32 {
+    pub(super) fn after(last: u64) -> (u64, i64) {
+        let ticks = D::ticks();
+        let step = if Self::IS_WIDE {
             let unused = 64u32.wrapping_sub(Self::BITS);
             let step = ticks.wrapping_sub(last).wrapping_shl(unused).cast_signed();
-            let time = last.wrapping_add_signed(step.wrapping_shr(unused));
-            return (time, Moment::new(last, time, thread));
-        }
-        // Without 64-bit arithmetic.
-        let unused = 32u32.wrapping_sub(Self::BITS);
-        let step = (ticks as u32).wrapping_sub(last as u32).wrapping_shl(unused).cast_signed();
-        let step = step.wrapping_shr(unused);
-        let time = last.wrapping_add_signed(step.into());
-        (time, Moment { step: step.unsigned_abs().into(), back: step < 0, thread })
+            step.wrapping_shr(unused)
+        } else {
+            // Without 64-bit arithmetic.
+            let unused = 32u32.wrapping_sub(Self::BITS);
+            let step = (ticks as u32).wrapping_sub(last as u32).wrapping_shl(unused).cast_signed();
+            step.wrapping_shr(unused).into()
+        };
+        (last.wrapping_add_signed(step), step)
     }
 }

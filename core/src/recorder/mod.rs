@@ -20,7 +20,7 @@ use crate::word::{OwnWord, Word};
 use critical_section::Mutex;
 use embedded_io::Write;
 use outgoing::Outgoing;
-use state::{Block, Next, Recorded, State, What, Whose};
+use state::{Act, Block, Next, Refused, State, What, Whose};
 
 /// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
 /// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the
@@ -163,16 +163,18 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     pub fn record(&self, kind: EventKind, freed: u64) {
         match kind {
             EventKind::Alloc { address, size, site } => {
-                self.report(What::Allocated(Self::block(address, size)), Whose::Site(site));
+                self.report(&What::ALLOCATED, Self::block(address, size), Whose::Site(site));
             }
             EventKind::Realloc { old, address, size, site } => {
-                let blocks = [Self::block(old, freed), Self::block(address, size)];
-                self.report(What::Reallocated(blocks), Whose::Site(site));
+                let (old, block) = (Self::block(old, freed), Self::block(address, size));
+                self.report(&What::new(Act::Reallocated(old)), block, Whose::Site(site));
             }
             EventKind::Free { address, site } => {
-                self.report(What::Freed(Self::block(address, freed)), Whose::Site(site));
+                self.report(&What::FREED, Self::block(address, freed), Whose::Site(site));
             }
-            _ => self.report(What::Other(&kind), Whose::Scope),
+            _ => {
+                self.report(&What::new(Act::Other(&kind)), Self::block(0, 0), Whose::Scope);
+            }
         }
     }
 
@@ -182,45 +184,56 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         Block { address, size: OwnWord::saturate(size) }
     }
 
-    #[inline]
-    fn report(&self, what: What<'_>, whose: Whose) {
-        match self.report_once(&what, whose) {
-            Recorded::Done => {}
-            recorded => self.report_again(&what, whose, recorded),
-        }
-    }
-
+    /// Records an event. What is refused is looked after here, so that a hook ends with a jump to here; but a further
+    /// attempt only says that it was refused. No loop: what is the same each time around would be computed before
+    /// it, and kept in memory.
     #[inline(never)]
-    fn report_once(&self, what: &What<'_>, whose: Whose) -> Recorded {
-        let mut recorded = Recorded::Done;
-        self.with(|state| recorded = state.record(what, whose));
-        recorded
+    fn report(&self, what: &What<'_>, block: Block, whose: Whose) -> Option<Refused> {
+        let mut refused = None;
+        self.with(|state| refused = state.record(what, block, whose).err());
+        if let Some(refused) = refused {
+            if what.again {
+                return Some(refused);
+            }
+            self.report_again(what, block, whose, refused);
+        }
+        None
     }
 
     #[cold]
     #[inline(never)]
-    fn report_again(&self, what: &What<'_>, whose: Whose, mut recorded: Recorded) {
+    fn report_again(&self, what: &What<'_>, block: Block, whose: Whose, mut refused: Refused) {
         let mut attempts = match D::WHEN_FULL {
             WhenFull::Lose | WhenFull::Overwrite => 0,
             WhenFull::Wait { attempts, .. } => attempts,
         };
-        while !matches!(recorded, Recorded::Done)
-            && self.is_to_try_again(what, recorded, &mut attempts)
-        {
-            recorded = self.report_once(what, whose);
+        let what = &What { again: true, ..*what };
+        while self.is_to_try_again(what, block, refused, &mut attempts) {
+            match self.report(what, block, whose) {
+                Some(again) => refused = again,
+                None => return,
+            }
         }
     }
 
-    /// Whether to try once more to record an event that was not.
-    fn is_to_try_again(&self, what: &What<'_>, recorded: Recorded, attempts: &mut u32) -> bool {
-        match (recorded, D::WHEN_FULL) {
-            (Recorded::Again, _) => true,
-            (Recorded::NoRoom, WhenFull::Wait { relax, .. }) if *attempts > 0 => {
+    /// Whether to try once more to record an event that was refused.
+    #[cold]
+    #[inline(never)]
+    fn is_to_try_again(
+        &self,
+        what: &What<'_>,
+        block: Block,
+        refused: Refused,
+        attempts: &mut u32,
+    ) -> bool {
+        match (refused, D::WHEN_FULL) {
+            (Refused::Again, _) => true,
+            (Refused::NoRoom, WhenFull::Wait { relax, .. }) if *attempts > 0 => {
                 relax();
                 *attempts -= 1;
                 true
             }
-            _ => matches!(self.with(|state| state.insist(what, recorded)), Some(Recorded::Again)),
+            _ => self.with(|state| state.insist(what, block, refused)).unwrap_or(false),
         }
     }
 
@@ -331,17 +344,17 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     crate::heap::HeapObserver for Recorder<D, SIZE, BUFFERS, NAMES>
 {
     fn allocated(&self, address: usize, size: usize) {
-        self.report(What::Allocated(Self::block(address as u64, size as u64)), Whose::Scope);
+        self.report(&What::ALLOCATED, Self::block(address as u64, size as u64), Whose::Scope);
     }
 
     fn freed(&self, address: usize, size: usize) {
-        self.report(What::Freed(Self::block(address as u64, size as u64)), Whose::Scope);
+        self.report(&What::FREED, Self::block(address as u64, size as u64), Whose::Scope);
     }
 
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
         let blocks = [(old, old_size), (address, size)];
-        let blocks = blocks.map(|(address, size)| Self::block(address as u64, size as u64));
-        self.report(What::Reallocated(blocks), Whose::Scope);
+        let [old, block] = blocks.map(|(address, size)| Self::block(address as u64, size as u64));
+        self.report(&What::new(Act::Reallocated(old)), block, Whose::Scope);
     }
 
     fn failed(&self, size: usize) {

@@ -20,18 +20,35 @@ use crate::word::{OwnWord, Word};
 /// No more bytes of a buffer are used: what fits in it is counted with 16 bits.
 const MOST_PAYLOAD: usize = 0x7FFF;
 
-/// What happened, in the words of the machine.
+/// What happened.
 #[derive(Clone, Copy)]
-#[repr(u32)]
-pub(super) enum What<'a> {
-    Allocated(Block),
-    Freed(Block),
-    /// The old block, and what became of it.
-    Reallocated([Block; 2]),
-    /// Something else.
+pub(super) struct What<'a> {
+    pub(super) act: Act<'a>,
+    /// Whether it was refused before.
+    pub(super) again: bool,
+}
+
+impl<'a> What<'a> {
+    pub(super) const ALLOCATED: Self = Self::new(Act::Allocated);
+    pub(super) const FREED: Self = Self::new(Act::Freed);
+
+    pub(super) const fn new(act: Act<'a>) -> Self {
+        Self { act, again: false }
+    }
+}
+
+/// What was done, mostly to a block.
+#[derive(Clone, Copy)]
+pub(super) enum Act<'a> {
+    Allocated,
+    Freed,
+    /// And what the block was before.
+    Reallocated(Block),
+    /// Something else, and to no block.
     Other(&'a EventKind),
 }
 
+/// A block, in the words of the machine.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
     pub(super) address: OwnWord,
@@ -46,27 +63,29 @@ pub(super) enum Whose {
     Site(u32),
 }
 
-/// What became of an event.
+/// Why an event was not recorded.
 #[derive(Clone, Copy)]
-pub(super) enum Recorded {
-    Done,
-    /// It had no room in the chunk, which is sealed now.
-    Again,
+#[repr(u32)]
+pub(super) enum Refused {
+    /// It had no room in its chunk, but may have in the next.
+    Again = 1,
     /// All buffers are sealed.
     NoRoom,
     /// No buffer is large enough.
     TooLarge,
 }
 
-/// Running counts. The first two and `surplus` wrap, and the drain knows how often; the others stop at
-/// their end.
+/// Running counts. Allocations, frees and `others` wrap, and the drain knows how often; what else is counted stops
+/// at its end.
 #[derive(Clone, Copy, Debug)]
 struct Counts {
+    /// Those before the chunk being filled, of which the model knows how many are in it.
     allocations: u32,
     frees: u32,
-    failed: u32,
     /// Other events, less the reallocations, which count twice above.
-    surplus: u32,
+    others: u32,
+    /// Of the other events, failed allocations.
+    failed: u32,
     lost: u32,
     bytes_in_use: OwnWord,
     peak_bytes: OwnWord,
@@ -76,44 +95,58 @@ impl Counts {
     const ZERO: Self = Self {
         allocations: 0,
         frees: 0,
+        others: 0,
         failed: 0,
-        surplus: 0,
         lost: 0,
         bytes_in_use: OwnWord::ZERO,
         peak_bytes: OwnWord::ZERO,
     };
 
-    fn count(&mut self, what: &What<'_>) {
-        match what {
-            What::Allocated(block) => self.add(block.size),
-            What::Freed(block) => self.remove(block.size),
-            What::Reallocated([old, new]) => {
-                self.surplus = self.surplus.wrapping_sub(1);
-                self.remove(old.size);
-                self.add(new.size);
+    /// Counts an event that is in no chunk.
+    fn count(&mut self, what: &What<'_>, block: Block) {
+        if let Act::Reallocated(old) = what.act {
+            self.resize(old.size);
+        }
+        match what.act {
+            Act::Allocated | Act::Reallocated(_) => {
+                self.allocations = self.allocations.wrapping_add(1);
+                self.add(block.size);
             }
-            What::Other(kind) => self.count_other(kind),
+            Act::Freed => self.remove(block.size),
+            Act::Other(kind) => self.count_other(kind),
         }
     }
 
     #[inline(always)]
     fn add(&mut self, size: OwnWord) {
-        self.allocations = self.allocations.wrapping_add(1);
         self.bytes_in_use = self.bytes_in_use.saturating_add(size);
         self.peak_bytes = self.peak_bytes.max(self.bytes_in_use);
-    }
-
-    fn count_other(&mut self, kind: &EventKind) {
-        match kind {
-            EventKind::FailedAlloc { .. } => self.failed = self.failed.saturating_add(1),
-            _ => self.surplus = self.surplus.wrapping_add(1),
-        }
     }
 
     #[inline(always)]
     fn remove(&mut self, size: OwnWord) {
         self.frees = self.frees.wrapping_add(1);
         self.bytes_in_use = self.bytes_in_use.saturating_sub(size);
+    }
+
+    /// Counts a reallocation of a block of `size` bytes, but for what it allocates.
+    #[inline(never)]
+    fn resize(&mut self, size: OwnWord) {
+        self.others = self.others.wrapping_sub(1);
+        self.remove(size);
+    }
+
+    fn count_other(&mut self, kind: &EventKind) {
+        self.others = self.others.wrapping_add(1);
+        if matches!(kind, EventKind::FailedAlloc { .. }) {
+            self.failed = self.failed.saturating_add(1);
+        }
+    }
+
+    /// Events that were not lost. Wraps.
+    fn events(&self) -> u32 {
+        let blocks = self.allocations.wrapping_add(self.frees);
+        blocks.wrapping_add(self.others).wrapping_sub(self.lost)
     }
 }
 
@@ -140,18 +173,17 @@ impl<const SIZE: usize> Buffer<SIZE> {
 // Small fields first, which takes smaller instructions.
 #[repr(C)]
 pub(super) struct State<D, const SIZE: usize, const BUFFERS: usize, const NAMES: usize> {
-    /// Where the encoder stood before an event that is not sure to fit.
-    kept: Rows,
     /// Whether events are to be recorded; also needs `running` and the detail for it.
     pub(super) recording: bool,
     running: bool,
     started: bool,
+    /// Whether a chunk is begun in the buffer being filled.
+    is_open: bool,
     detail: Detail,
     /// Whether a chunk of totals is to be sent.
     totals_due: bool,
-    /// The buffer being filled, the events in it, and how many before it are sealed.
+    /// The buffer being filled, and how many before it are sealed.
     filling: u16,
-    events: u16,
     sealed: u16,
     /// The definition to send next: the session, then names; and in how many chunks of events to begin
     /// anew.
@@ -185,10 +217,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         let counts = Counts::ZERO;
         Self {
             encoder: Encoder::new(Rows::new(), TinyTables::empty(), Known::new()),
-            kept: Rows::new(),
             buffers: [Buffer { time: 0, counts, events: 0, len: 0, payload: [0; SIZE] }; BUFFERS],
             filling: 0,
-            events: 0,
             sealed: 0,
             defined: 0,
             repeat_in: 0,
@@ -197,6 +227,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             recording: false,
             running: false,
             started: false,
+            is_open: false,
             detail: Detail::Events,
             totals_due: false,
             site: NO_SITE,
@@ -217,13 +248,11 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 
     pub(super) fn stop(&mut self) {
         (self.running, self.recording) = (false, false);
-        self.encoder.be_careful();
     }
 
     pub(super) fn set_detail(&mut self, detail: Detail) {
         self.detail = detail;
         self.recording = self.running && detail == Detail::Events;
-        self.encoder.be_careful();
         match detail {
             Detail::Totals => self.seal(),
             // The next chunk of events has them, and they would be too late while events wait for it.
@@ -232,57 +261,76 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     }
 
     /// Counts an event that is not to be recorded.
-    fn pass_over(&mut self, what: &What<'_>) {
+    #[cold]
+    #[inline(never)]
+    fn pass_over(&mut self, what: &What<'_>, block: Block) {
         if self.running {
             // Read, or its wrapping around might be missed.
             self.time = Clock::<D>::after(self.time).0;
-            self.lose(what);
+            self.lose(what, block);
         }
     }
 
     /// Counts an event that could not be recorded.
     #[cold]
     #[inline(never)]
-    pub(super) fn lose(&mut self, what: &What<'_>) {
+    pub(super) fn lose(&mut self, what: &What<'_>, block: Block) {
         self.counts.lost = self.counts.lost.saturating_add(1);
-        self.counts.count(what);
+        self.counts.count(what, block);
     }
 
-    /// Begins a chunk; false when all buffers are sealed.
+    /// Begins a chunk, unless all buffers are sealed.
     #[cold]
     #[inline(never)]
-    fn open(&mut self) -> bool {
+    fn open(&mut self) -> Result<(), Refused> {
         if usize::from(self.sealed) >= BUFFERS {
-            return false;
+            return Err(Refused::NoRoom);
         }
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        buffer.begin(self.time, &self.counts);
+        if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
+            buffer.begin(self.time, &self.counts);
+        }
         self.encoder.begin(0, SIZE.min(MOST_PAYLOAD));
-        true
+        self.is_open = true;
+        Ok(())
     }
 
-    /// An event had no room, and nobody waits for any: makes it some at the cost of older events, or
-    /// counts it as lost.
+    /// How many events are in the chunk being filled.
+    fn events(&self) -> u32 {
+        match self.buffers.get(usize::from(self.filling)) {
+            Some(buffer) if self.is_open => {
+                let before = buffer.counts.events();
+                self.counts.events().wrapping_sub(before).wrapping_add(self.encoder.allocations())
+            }
+            _ => 0,
+        }
+    }
+
+    /// The next event is the first of a chunk.
+    fn close(&mut self) {
+        self.is_open = false;
+        self.encoder.lanes().be_careful();
+    }
+
+    /// An event was refused, and nobody waits for room: makes it some at the cost of older events, or counts it as
+    /// lost. Whether to try again.
     #[cold]
     #[inline(never)]
-    pub(super) fn insist(&mut self, what: &What<'_>, recorded: Recorded) -> Recorded {
+    pub(super) fn insist(&mut self, what: &What<'_>, block: Block, refused: Refused) -> bool {
         // There is nothing that a reader would rather know than which allocation failed.
         let overwrite = matches!(D::WHEN_FULL, WhenFull::Overwrite)
-            || matches!(what, What::Other(EventKind::FailedAlloc { .. }));
+            || matches!(what.act, Act::Other(EventKind::FailedAlloc { .. }));
         // When all buffers are sealed, the next is also the oldest.
         match self.buffers.get(usize::from(self.filling)) {
             // An interrupt may have come in between.
-            _ if matches!(recorded, Recorded::NoRoom) && usize::from(self.sealed) < BUFFERS => {
-                Recorded::Again
-            }
-            Some(oldest) if overwrite && matches!(recorded, Recorded::NoRoom) => {
+            _ if matches!(refused, Refused::NoRoom) && usize::from(self.sealed) < BUFFERS => true,
+            Some(oldest) if overwrite && matches!(refused, Refused::NoRoom) => {
                 self.overwritten = self.overwritten.saturating_add(oldest.events.into());
                 self.sealed = self.sealed.saturating_sub(1);
-                Recorded::Again
+                true
             }
             _ => {
-                self.lose(what);
-                Recorded::Done
+                self.lose(what, block);
+                false
             }
         }
     }
@@ -306,15 +354,16 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     #[cold]
     #[inline(never)]
     pub(super) fn seal(&mut self) {
-        if self.events == 0 {
+        let events = self.events();
+        self.close();
+        if events == 0 {
             return;
         }
         if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
             buffer.len = self.encoder.finish(&mut buffer.payload) as u16;
-            buffer.events = self.events;
+            buffer.events = events as u16;
         }
-        self.events = 0;
-        self.encoder.be_careful();
+        self.counts.allocations = self.counts.allocations.wrapping_add(self.encoder.allocations());
         self.sealed = self.sealed.wrapping_add(1);
         self.filling = self.filling.wrapping_add(1);
         if usize::from(self.filling) >= BUFFERS {

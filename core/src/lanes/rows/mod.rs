@@ -6,15 +6,20 @@
 //! scale grows by `4 * (high - 1)`: half of all values should have no bits above k. Eight zeros escape
 //! to 6 bits of length and the plain value. Tags are codes of a fixed table.
 
+mod head;
 mod reader;
 #[cfg(feature = "embedded-io")]
 mod short;
 mod writer;
 
+#[cfg(feature = "embedded-io")]
+pub(crate) use head::{Has, Head};
 pub(crate) use reader::RowsReader;
 #[cfg(feature = "embedded-io")]
-pub(crate) use short::Has;
+pub(crate) use short::{LONGEST_COMMON, Parts};
 pub use writer::Rows;
+#[cfg(feature = "embedded-io")]
+pub(crate) use writer::{LONGEST_SYMBOL, longest_number};
 
 use super::Lane;
 use crate::tag::Tag;
@@ -64,8 +69,6 @@ impl Symbol {
     const FREE_AT_AGO: u8 = Self::FREE_AGO | KIND;
     const REALLOC_AGO: u8 = 104;
     const AGOS: u64 = 3;
-    /// One more than the highest.
-    const COUNT: usize = 128;
 
     /// What a tag says alone.
     #[inline(always)]
@@ -125,20 +128,33 @@ const SYMBOL_BITS: u32 = 7;
 
 /// Codes a free's kind as whether it is that of the free before.
 #[derive(Clone, Copy, Debug)]
-struct Frees(u8);
+struct Frees {
+    /// Whether that was one with its site.
+    at: bool,
+}
 
 impl Frees {
-    const NEW: Self = Self(Tag::FREE_AT.0);
+    const NEW: Self = Self { at: true };
+
+    /// Whether the next free is of another kind.
+    #[cfg(feature = "embedded-io")]
+    #[inline(always)]
+    fn turn(&mut self, at: bool) -> bool {
+        let turned = at != self.at;
+        self.at = at;
+        turned
+    }
 
     #[inline(always)]
     fn code(&mut self, Symbol(symbol): Symbol) -> Symbol {
-        let coded = Symbol(symbol ^ self.0 & KIND);
-        self.0 = symbol;
+        let coded = Symbol(symbol ^ if self.at { KIND } else { 0 });
+        self.at = symbol & KIND != 0;
         coded
     }
 
     fn decode(&mut self, Symbol(coded): Symbol) -> Symbol {
-        self.0 = coded ^ self.0 & KIND;
-        Symbol(self.0)
+        let Symbol(symbol) = Symbol(coded ^ if self.at { KIND } else { 0 });
+        self.at = symbol & KIND != 0;
+        Symbol(symbol)
     }
 }

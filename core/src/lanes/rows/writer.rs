@@ -1,33 +1,25 @@
 //! Writes rows.
 
+use super::head::Head;
 use super::{
-    COMMON, DEEP, ESCAPE, ESCAPED, FIRST_SCALES, FREE_AGO, FREE_AT_AGO, Frees, LENGTH_BITS,
-    REALLOC_AGO, SCALES, SYMBOL_BITS, Scales, Symbol, TIME, TOP, UNCOMMON, follow, parameter,
+    DEEP, ESCAPE, ESCAPED, FIRST_SCALES, FREE_AGO, FREE_AT_AGO, Frees, LENGTH_BITS, REALLOC_AGO,
+    SCALES, SYMBOL_BITS, Scales, Symbol, TIME, TOP, follow, parameter,
 };
 use crate::header::Layout;
 use crate::lanes::{Lane, Lanes};
 use crate::tag::Tag;
 use crate::word::Word;
 
-/// The code of each symbol in `COMMON`, and in the lowest `COUNT_BITS` bits how many bits it has; or 0.
-const CODES: [u16; Symbol::COUNT] = {
-    let mut codes = [0; Symbol::COUNT];
-    let mut at = 0;
-    while at < COMMON.len() {
-        let code = COMMON[at].1 as u16;
-        let count = code.ilog2() as u16;
-        codes[COMMON[at].0 as usize] = (code ^ 1 << count) << COUNT_BITS | count;
-        at += 1;
-    }
-    codes
-};
-const COUNT_BITS: u32 = 3;
-
-/// Bits of the longest number.
-pub(super) const LONGEST_NUMBER: u32 = ESCAPE + LENGTH_BITS + 63;
+/// Bits of the longest symbol.
+pub(crate) const LONGEST_SYMBOL: u32 = 2 * SYMBOL_BITS;
+/// Bits of the longest number of so many bits.
+pub(crate) const fn longest_number(bits: u32) -> u32 {
+    ESCAPE + LENGTH_BITS + bits - 1
+}
 /// The most bytes that an event takes: tags that escape, time, thread, site, size, block and place, and what is left
 /// of the event before.
-const LONGEST_EVENT: usize = (31 + 4 * 2 * SYMBOL_BITS + 6 * LONGEST_NUMBER).div_ceil(8) as usize;
+const LONGEST_EVENT: usize =
+    (31 + 4 * LONGEST_SYMBOL + 6 * longest_number(64)).div_ceil(8) as usize;
 
 /// Writes rows.
 #[derive(Clone, Debug)]
@@ -36,9 +28,6 @@ pub struct Rows {
     pub(super) frees: Frees,
     /// Whether the last tag's symbol had its number, too.
     is_joint: bool,
-    /// A step of more than 32 bits, on its way to [`write`](Self::write).
-    #[cfg(feature = "embedded-io")]
-    pub(crate) late_step: u64,
     pub(super) pen: Pen,
     pub(super) tape: Tape,
 }
@@ -60,7 +49,7 @@ pub(super) struct Tape {
     /// Until here common events are sure to fit.
     #[cfg(feature = "embedded-io")]
     pub(super) roomy_until: usize,
-    end: usize,
+    pub(super) end: usize,
 }
 
 impl Rows {
@@ -70,32 +59,32 @@ impl Rows {
         // All zeros, so that a static recorder takes no flash.
         let scales = Scales([0; SCALES]);
         let pen = Pen { bits: 0, free: 0 };
-        Self {
-            scales,
-            frees: Frees(0),
-            is_joint: false,
-            #[cfg(feature = "embedded-io")]
-            late_step: 0,
-            pen,
-            tape: Tape::new(0, 0),
-        }
+        Self { scales, frees: Frees { at: false }, is_joint: false, pen, tape: Tape::new(0, 0) }
     }
 
     /// Writes a symbol alone.
     #[inline(never)]
-    pub(crate) fn symbol(&mut self, storage: &mut [u8], mut symbol: Symbol) {
+    fn symbol(&mut self, storage: &mut [u8], mut symbol: Symbol) {
         if symbol.is_free() {
             symbol = self.frees.code(symbol);
         }
-        let (code, count) = code_of(symbol);
-        self.pen.put(&mut self.tape, storage, code, count);
+        let head = Head::find(symbol);
+        self.pen.put(&mut self.tape, storage, head.code(), head.count());
     }
 
     /// Writes a number alone.
     #[inline(never)]
-    fn number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
-        let Some(scale) = self.scales.0.get_mut(lane) else { return };
-        self.pen.number(&mut self.tape, storage, scale, value);
+    pub(crate) fn number(&mut self, storage: &mut [u8], lane: usize, value: u64) {
+        let Self { scales, pen, tape, .. } = self;
+        let Some(scale) = scales.0.get_mut(lane) else { return };
+        // Without 64-bit arithmetic, which takes a microcontroller long.
+        match u32::try_from(value) {
+            Ok(value) => pen.number(tape, storage, scale, value),
+            Err(_) => {
+                follow(scale, ESCAPED);
+                *pen = pen.escape_wide(tape, storage, value);
+            }
+        }
     }
 }
 
@@ -114,32 +103,22 @@ fn joint(tag: Tag, near: Option<u64>) -> Option<Symbol> {
     Some(Symbol(first.wrapping_add(number as u8)))
 }
 
-/// The code of a symbol, and how many bits it has.
-#[inline(always)]
-pub(super) fn code_of(Symbol(symbol): Symbol) -> (u32, u32) {
-    let common = CODES.get(usize::from(symbol) % Symbol::COUNT).map_or(0, |code| u32::from(*code));
-    if common == 0 {
-        return (u32::from(UNCOMMON) << SYMBOL_BITS | u32::from(symbol), 2 * SYMBOL_BITS);
-    }
-    (common >> COUNT_BITS, common & ((1 << COUNT_BITS) - 1))
-}
-
 /// How many bytes so many bits take.
-fn bytes_of(bits: u32) -> usize {
+pub(super) const fn bytes_of(bits: u32) -> usize {
     (bits.wrapping_add(7) >> 3) as usize
 }
 
 impl Tape {
-    const fn new(at: usize, end: usize) -> Self {
+    pub(super) const fn new(at: usize, end: usize) -> Self {
         Self {
             at,
             #[cfg(feature = "embedded-io")]
-            roomy_until: end.saturating_sub(super::short::LONGEST_COMMON),
+            roomy_until: end.saturating_sub(bytes_of(super::short::LONGEST_COMMON + 31)),
             end,
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn store(&mut self, storage: &mut [u8], word: u32) {
         let at = self.at;
         // Without room it counts on, for `complete`.
@@ -149,12 +128,16 @@ impl Tape {
         }
     }
 
-    /// Stores as much of a word as has room.
-    #[cold]
-    #[inline(never)]
-    fn store_bytes(&self, storage: &mut [u8], word: u32) {
-        let room = storage.get_mut(self.at..self.end).unwrap_or_default();
-        for (byte, value) in room.iter_mut().zip(word.to_be_bytes()) {
+    /// Stores the last word, whose lowest bytes may be behind the end, or as much of it as has room.
+    #[inline(always)]
+    fn store_last(&self, storage: &mut [u8], word: u32) {
+        let room = storage.get_mut(self.at..).unwrap_or_default();
+        let word = word.to_be_bytes();
+        if let Some(room) = room.first_chunk_mut() {
+            *room = word;
+            return;
+        }
+        for (byte, value) in room.iter_mut().zip(word) {
             *byte = value;
         }
     }
@@ -187,7 +170,7 @@ impl Pen {
         let high = low >> k;
         if high >= ESCAPE || value.widen() >> 32 != 0 {
             follow(scale, ESCAPED);
-            *self = self.escape(tape, storage, value.widen());
+            *self = self.escape(tape, storage, value);
         } else {
             follow(scale, high);
             // The one that ends the zeros, and the low bits.
@@ -197,28 +180,45 @@ impl Pen {
     }
 
     /// Appends a number that escapes.
+    #[inline(always)]
+    fn escape<W: Word>(self, tape: &mut Tape, storage: &mut [u8], value: W) -> Self {
+        if W::BITS == 32 {
+            self.escape_word(tape, storage, value.widen() as u32)
+        } else {
+            self.escape_wide(tape, storage, value.widen())
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn escape(mut self, tape: &mut Tape, storage: &mut [u8], value: u64) -> Self {
-        // Without 64-bit arithmetic, which takes a microcontroller long.
-        let (high, low) = ((value >> 32) as u32, value as u32);
-        let word = if high == 0 { low } else { high };
-        let length = 31 - (word | 1).leading_zeros();
+    fn escape_word(mut self, tape: &mut Tape, storage: &mut [u8], value: u32) -> Self {
+        let length = 31 - (value | 1).leading_zeros();
+        self.put(tape, storage, length, ESCAPE + LENGTH_BITS);
         // The highest bit is known to be set.
-        let rest = word & !(1 << length);
-        let before = if high == 0 { 0 } else { 32 };
-        self.put(tape, storage, before + length, ESCAPE + LENGTH_BITS);
-        self.put(tape, storage, rest, length);
-        if high != 0 {
-            self.put(tape, storage, low >> 16, 16);
-            self.put(tape, storage, low & 0xFFFF, 16);
+        self.put(tape, storage, value & !(1 << length), length);
+        self
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn escape_wide(mut self, tape: &mut Tape, storage: &mut [u8], value: u64) -> Self {
+        let (high, low) = ((value >> 32) as u32, value as u32);
+        if high == 0 {
+            return self.escape_word(tape, storage, low);
         }
+        let length = 31 - high.leading_zeros();
+        self.put(tape, storage, 32 + length, ESCAPE + LENGTH_BITS);
+        self.put(tape, storage, high & !(1 << length), length);
+        // As many bits as are stored at once, so that as many are free as before.
+        let before = self.bits.checked_shl(self.free).unwrap_or(0);
+        tape.store(storage, before | low.wrapping_shr(32 - self.free));
+        self.bits = low;
         self
     }
 
     /// Bits that are not stored yet.
     #[inline(always)]
-    fn pending(self) -> u32 {
+    pub(super) fn pending(self) -> u32 {
         32u32.wrapping_sub(self.free)
     }
 }
@@ -278,7 +278,7 @@ impl Lanes for Rows {
         let Self { pen, tape, .. } = self;
         // Zeros fill the last byte.
         let bits = if pen.free < 32 { pen.bits << pen.free } else { 0 };
-        tape.store_bytes(storage, bits);
+        tape.store_last(storage, bits);
         tape.at.wrapping_add(bytes_of(pen.pending()))
     }
 }

@@ -1,182 +1,201 @@
 //! The hook's part: how an event is recorded. Common events, frees and allocations that are sure to fit, take the
 //! straight way; whatever else an event has or needs is looked after apart, at its own cost.
 
-use super::{Block, Recorded, State, What, Whose};
-use crate::encode::Moment;
+use super::{Act, Block, Refused, State, What, Whose};
 use crate::event::EventKind;
-use crate::lanes::rows::Has;
+use crate::lanes::Lanes;
+use crate::lanes::rows::{Has, LONGEST_COMMON, LONGEST_SYMBOL, Parts, longest_number};
 use crate::recorder::device::{Clock, Device};
+use crate::word::OwnWord;
+
+/// The most bits that an event takes which is no allocation and no free. Those that stand before an event's own are
+/// not in it.
+const LONGEST_OTHER: u32 = LONGEST_SYMBOL + 3 * longest_number(32) + longest_number(64);
+/// The most bits that a change of threads, a step backwards and the old block of a reallocation take.
+const LONGEST_SWITCH: u32 = LONGEST_SYMBOL + longest_number(32);
+const LONGEST_BACK: u32 = LONGEST_SYMBOL;
+const LONGEST_OLD: u32 = LONGEST_SYMBOL + longest_number(OwnWord::BITS);
+/// How much longer common events are with a step of 64 bits, and with numbers as wide as pointers.
+const LATER: u32 = 32;
+const WIDER: u32 = 2 * (OwnWord::BITS - 32);
+/// The most bits that any event takes.
+const LONGEST: u32 = LONGEST_SWITCH + LONGEST_BACK + LONGEST_OLD + LONGEST_COMMON + WIDER + LATER;
 
 impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     State<D, SIZE, BUFFERS, NAMES>
 {
+    /// Whether an empty chunk has room for any event.
+    const IS_LARGE: bool = SIZE >= LONGEST.div_ceil(8) as usize;
+
     /// Records what happened just now.
     #[inline(always)]
-    pub(in crate::recorder) fn record(&mut self, what: &What<'_>, whose: Whose) -> Recorded {
-        let mut has = Has::NOTHING;
-        if !self.encoder.has_room() {
-            if let Some(recorded) = self.prepare(what) {
-                return recorded;
-            }
-            has = Has::CAREFUL;
+    pub(in crate::recorder) fn record(
+        &mut self,
+        what: &What<'_>,
+        block: Block,
+        whose: Whose,
+    ) -> Result<(), Refused> {
+        if !self.recording {
+            self.pass_over(what, block);
+            return Ok(());
         }
-        let (time, moment) = Clock::<D>::after(self.time);
+        let (time, step) = Clock::<D>::after(self.time);
         self.time = time;
+        let thread = D::thread();
         let site = match whose {
             Whose::Scope => self.site,
             Whose::Site(site) => site,
         };
-        if self.encoder.is_rare(moment) {
-            let Moment { step, back, thread } = moment;
-            has = self.begin_rare(step, back, thread, what, has);
+        let is_switched = thread.is_some_and(|thread| thread != self.encoder.thread());
+        let is_common = matches!(what.act, Act::Allocated | Act::Freed);
+        let mut step = step.cast_unsigned();
+        // So it is when time steps back, too.
+        if is_switched || step >> 32 != 0 || !is_common {
+            step = self.begin(what, step.cast_signed(), thread)?;
         }
-        let step = moment.step as u32;
-        let is_written = match what {
-            What::Allocated(block) => self.record_alloc(block, site, step, has),
-            What::Reallocated(blocks) => self.record_realloc(blocks, site, step, has),
-            What::Freed(freed) => self.record_free(freed, site, step, has),
-            What::Other(kind) => {
-                self.record_other(moment.step, moment.back, moment.thread, kind, has)
+        let mut step = if Clock::<D>::IS_WIDE { step } else { u64::from(step as u32) };
+        let mut parts = match what.act {
+            Act::Reallocated(old) if old.address == block.address => {
+                self.encoder.resize(block.address)
+            }
+            Act::Allocated | Act::Reallocated(_) => self.encoder.alloc(block.address, block.size),
+            Act::Freed => self.encoder.free(block.address, site),
+            Act::Other(kind) => return self.record_other(kind, step),
+        };
+        let is_late = !Self::IS_LARGE && step >> 32 != 0;
+        if (is_late || !self.encoder.has_room())
+            && !self.make_room(what, parts, step, site, block)?
+        {
+            let is_alloc = parts.head.has(Has::SIZE);
+            parts = self.encoder.first(is_alloc, [block.address, block.size], site);
+            step = 0;
+        }
+        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return Ok(()) };
+        let (storage, lanes) = (&mut buffer.payload, self.encoder.lanes());
+        let counts = &mut self.counts;
+        let count = |is_alloc: bool| {
+            if is_alloc {
+                counts.add(block.size);
+            } else {
+                counts.remove(block.size);
             }
         };
-        if !is_written {
-            return self.refuse();
-        }
-        self.events = self.events.wrapping_add(1);
-        Recorded::Done
-    }
-
-    /// Begins an event at a rare moment.
-    #[cold]
-    #[inline(never)]
-    fn begin_rare(
-        &mut self,
-        step: u64,
-        back: bool,
-        thread: Option<u32>,
-        what: &What<'_>,
-        has: Has,
-    ) -> Has {
-        if !has.is_careful() {
-            self.encoder.keep(&mut self.kept);
-        }
-        match self.buffers.get_mut(usize::from(self.filling)) {
-            Some(buffer) if !matches!(what, What::Other(_)) => {
-                self.encoder.begin_rare(&mut buffer.payload, Moment { step, back, thread })
-            }
-            _ => Has::CAREFUL,
-        }
-    }
-
-    #[inline(never)]
-    fn record_alloc(&mut self, block: &Block, site: u32, step: u32, has: Has) -> bool {
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        let numbers = [block.address, block.size];
-        self.encoder.write_short_alloc(&mut buffer.payload, (step, has), numbers, site);
-        if has.is_careful() && !self.encoder.fits() {
-            return false;
-        }
-        self.counts.add(block.size);
-        true
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn record_realloc(
-        &mut self,
-        [old, new]: &[Block; 2],
-        site: u32,
-        step: u32,
-        mut has: Has,
-    ) -> bool {
-        if !has.is_careful() {
-            self.encoder.keep(&mut self.kept);
-            has = has.and(Has::CAREFUL);
-        }
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        let old_at = self.encoder.write_old(&mut buffer.payload, old.address);
-        let counts_before = self.counts;
-        self.counts.surplus = self.counts.surplus.wrapping_sub(1);
-        self.counts.remove(old.size);
-        let fits = if old.address == new.address {
-            let numbers = [new.address, new.size];
-            self.encoder.write_same(&mut buffer.payload, (step, has), numbers, old_at, site);
-            self.counts.add(new.size);
-            self.encoder.fits()
+        if Clock::<D>::IS_WIDE {
+            lanes.write(storage, parts, step, site, block.size, count);
         } else {
-            let fits = self.record_alloc(new, site, step, has);
-            self.encoder.learn_old(old.address, old_at);
-            fits
-        };
-        if !fits {
-            self.counts = counts_before;
+            lanes.write(storage, parts, step as u32, site, block.size, count);
         }
-        fits
+        Ok(())
     }
 
+    /// Begins an event that is not a common one, or at a rare moment: in the next chunk if it may not fit in this.
+    /// Returns how far time steps, forward from what is written.
+    #[cold]
     #[inline(never)]
-    fn record_free(&mut self, freed: &Block, site: u32, step: u32, has: Has) -> bool {
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        self.encoder.write_short_free(&mut buffer.payload, (step, has), freed.address, site);
-        if has.is_careful() && !self.encoder.fits() {
-            return false;
+    fn begin(&mut self, what: &What<'_>, step: i64, thread: Option<u32>) -> Result<u64, Refused> {
+        let mut most = match what.act {
+            Act::Allocated | Act::Freed => LONGEST_COMMON + WIDER,
+            Act::Reallocated(_) => LONGEST_COMMON + WIDER + LONGEST_OLD,
+            Act::Other(_) => LONGEST_OTHER,
+        };
+        if thread.is_some_and(|thread| thread != self.encoder.thread()) {
+            most += LONGEST_SWITCH;
         }
-        self.counts.remove(freed.size);
-        true
+        if step >> 32 != 0 {
+            most += LONGEST_BACK + LATER;
+        }
+        let mut step = step;
+        if !self.is_open {
+            self.open()?;
+            step = 0;
+        } else if !self.encoder.lanes().has_room_for(most) && !self.is_empty() {
+            self.seal();
+            self.open()?;
+            step = 0;
+        }
+        if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
+            self.encoder.begin_rare(&mut buffer.payload, step < 0, thread);
+            if let Act::Reallocated(old) = what.act {
+                self.encoder.write_old(&mut buffer.payload, old.address);
+                self.counts.resize(old.size);
+                // `make_room` sees to the rest, so that no other event is asked whether it has an old block.
+                self.encoder.lanes().be_careful();
+            }
+        }
+        Ok(step.unsigned_abs())
     }
 
     /// Records an event that no allocator reports often.
     #[cold]
     #[inline(never)]
-    fn record_other(
-        &mut self,
-        step: u64,
-        back: bool,
-        thread: Option<u32>,
-        kind: &EventKind,
-        has: Has,
-    ) -> bool {
-        if !has.is_careful() {
-            self.encoder.keep(&mut self.kept);
+    fn record_other(&mut self, kind: &EventKind, step: u64) -> Result<(), Refused> {
+        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return Ok(()) };
+        self.encoder.write_uncommon(&mut buffer.payload, kind, step);
+        if !Self::IS_LARGE && !self.encoder.lanes().complete() {
+            return Err(self.refuse());
         }
-        let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return false };
-        let moment = Moment { step, back, thread };
-        let fits = self.encoder.write_other(&mut buffer.payload, moment, kind);
-        if fits {
-            self.counts.count_other(kind);
-        }
-        fits
+        self.counts.count_other(kind);
+        Ok(())
     }
 
-    /// Makes ready for an event that is not sure to fit: `None` when it may be tried.
+    /// Sees to the room of an event that is not sure to fit: whether it has it in this chunk. Otherwise another is
+    /// begun. And looks after the old block of a reallocation.
     #[cold]
     #[inline(never)]
-    fn prepare(&mut self, what: &What<'_>) -> Option<Recorded> {
-        if !self.recording {
-            self.pass_over(what);
-            return Some(Recorded::Done);
-        }
-        if self.events == 0 {
-            self.time = Clock::<D>::after(self.time).0;
-            if !self.open() {
-                return Some(Recorded::NoRoom);
+    fn make_room(
+        &mut self,
+        what: &What<'_>,
+        parts: Parts<OwnWord>,
+        step: u64,
+        site: u32,
+        block: Block,
+    ) -> Result<bool, Refused> {
+        if let Act::Reallocated(old) = what.act {
+            self.encoder.lanes().end_care();
+            if old.address != block.address {
+                self.encoder.learn_old(old.address);
+            }
+            if Self::IS_LARGE {
+                // It is there.
+                return Ok(true);
             }
         }
-        self.encoder.keep(&mut self.kept);
-        None
+        if self.is_open {
+            if self.encoder.lanes().fits(&parts, step, site, block.size) {
+                return Ok(true);
+            }
+            if parts.head.has(Has::SIZE) {
+                // Which the model has learned already.
+                self.encoder.uncount_allocation();
+            }
+            if self.is_empty() {
+                return Err(self.refuse());
+            }
+            self.seal();
+        }
+        self.open()?;
+        if !Self::IS_LARGE || block.address == 0 {
+            return Err(Refused::Again);
+        }
+        if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
+            self.encoder.begin_rare(&mut buffer.payload, false, D::thread());
+        }
+        Ok(false)
     }
 
-    /// An event had no room in the chunk.
+    /// Whether no event is in the chunk, though one has no room in it.
+    fn is_empty(&self) -> bool {
+        !Self::IS_LARGE && self.events() == 0
+    }
+
+    /// An event has no room in a chunk without any other: the chunk is to begin anew.
     #[cold]
     #[inline(never)]
-    fn refuse(&mut self) -> Recorded {
-        self.encoder.go_back(&self.kept);
-        if self.events == 0 {
-            // The model has learned it: the chunk is to begin anew.
-            self.encoder.be_careful();
-            return Recorded::TooLarge;
+    fn refuse(&mut self) -> Refused {
+        if let Some(buffer) = self.buffers.get(usize::from(self.filling)) {
+            self.counts = buffer.counts;
         }
-        self.seal();
-        Recorded::Again
+        self.close();
+        Refused::TooLarge
     }
 }

@@ -111,7 +111,8 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         header.rare(counts.lost.saturating_add(self.overwritten).into());
         header.rare(taken.lost_by_link.into());
         header.rare(counts.failed.into());
-        let step = counts.surplus.wrapping_sub(taken.surplus as u32).cast_signed();
+        let surplus = counts.others.wrapping_sub(counts.failed);
+        let step = surplus.wrapping_sub(taken.surplus as u32).cast_signed();
         taken.surplus = taken.surplus.wrapping_add(step.into());
         header.rare(zigzag(taken.surplus));
         header.usual(taken.sequence.into());
@@ -148,7 +149,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 
     /// Has totals sent, if no events wait.
     pub(in crate::recorder) fn want_totals(&mut self) {
-        if self.sealed == 0 && self.events == 0 {
+        if self.sealed == 0 && !self.is_open {
             self.make_totals_due();
         }
     }
