@@ -34,10 +34,11 @@ pub(super) fn parse(
     let ordered: Ordered<Ahead> = Ordered::new(tools.collect(), balancing)?;
     let (mut tools, mut continuity) = (new_tools(), Continuity::new());
     let mut turn = (0..threads).cycle();
-    let mut spare = Spare::default();
+    // Parts that were told, each with its memory: no more than are under way at once.
+    let mut spare: Vec<Ahead> = Vec::new();
     let end = loop {
         if ordered.under_way() >= most_parts(threads) {
-            spare.keep(take(&ordered, &mut tools, visitor)?);
+            spare.extend(take(&ordered, &mut tools, visitor)?);
             continue;
         }
         let part = match reader.next_part() {
@@ -45,7 +46,7 @@ pub(super) fn parse(
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        let mut next = spare.parts.pop().unwrap_or_default();
+        let mut next = spare.pop().unwrap_or_default();
         next.load(part, &mut continuity);
         next.wants_events = visitor.wants_events();
         if !next.is_worth_it() {
@@ -53,7 +54,6 @@ pub(super) fn parse(
         } else if turn.next() == Some(0) {
             ordered.hand_in_for_caller(next);
         } else {
-            next.events = spare.events.pop().unwrap_or_default();
             ordered.hand_in(next);
         }
     };
@@ -83,23 +83,6 @@ fn take(
     let (Taken::Done(mut part) | Taken::Waiting(mut part)) = taken;
     part.tell(tools, visitor)?;
     Ok(Some(part))
-}
-
-/// Memory that is used again.
-#[derive(Debug, Default)]
-struct Spare {
-    parts: Vec<Ahead>,
-    events: Vec<Vec<Event>>,
-}
-
-impl Spare {
-    fn keep(&mut self, part: Option<Ahead>) {
-        if let Some(mut part) = part {
-            let events = std::mem::take(&mut part.events);
-            self.events.extend((events.capacity() > 0).then_some(events));
-            self.parts.push(part);
-        }
-    }
 }
 
 /// What a thread decodes with.
