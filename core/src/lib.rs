@@ -35,7 +35,7 @@
 //!     }
 //! }
 //! send(chunker.seal());
-//! assert_eq!(line.len(), 2582); // under 3 bytes an event, headers and checksums included
+//! assert_eq!(line.len(), 2637); // under 3 bytes an event, headers and checksums included
 //! ```
 //!
 //! # Reading
@@ -49,8 +49,8 @@
 //! };
 //!
 //! let line = [
-//!     b"boot ok\r\n\0\xb1\x02\x1d\x02\x02\x02\x01\x01\xe8\x07\x03\x01\x01\x01\x01\x20\x0b".as_slice(),
-//!     b"\xe0\x01\xc0\x07\x01\x08\xf7\x05\x3c\xc2\xba\xb8\x08\0",
+//!     b"boot ok\r\n\0\xb1\x02\x1e\x02\x02\x02\x01\x01\xe8\x07\x03\x01\x01\x01\x01\x20\x0b".as_slice(),
+//!     b"\xe0\x02\x10\x07\x01\x08\xf5\x82\x80\x84\xdd\x79\x1a\x09\0",
 //! ]
 //! .concat();
 //!

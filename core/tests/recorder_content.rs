@@ -296,7 +296,7 @@ fn overwriting_without_buffers_or_with_one_counts_everything() {
     let mut line = Line::default();
     none.send_totals(&mut line).expect("the line takes all");
     assert_eq!(Received::new(&line.bytes).last().losses.full, 1);
-    let one = Recorder::<Newest, 32, 1>::new();
+    let one = Recorder::<Newest, 64, 1>::new();
     one.start();
     for at in 0..1000 {
         one.record(mark(at), 0);

@@ -338,7 +338,7 @@ fn a_panic_while_the_hook_waits_for_room_costs_that_event() {
         }
     }
 
-    let recorder = Recorder::<Waiting, 40, 2>::new();
+    let recorder = Recorder::<Waiting, 64, 2>::new();
     recorder.start();
     let record = |at| catch_unwind(AssertUnwindSafe(|| recorder.record(mark(at), 0))).is_ok();
     let recorded = (0..1000).take_while(|at| record(*at)).count();

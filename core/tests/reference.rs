@@ -99,18 +99,24 @@ impl Fields<'_> {
             ("111010", 94),
             ("111011", 99),
             ("111100", 52),
-            ("1111010", 95),
-            ("1111011", 112),
-            ("1111100", 113),
-            ("1111101", 76),
-            ("1111110", 83),
+            ("11110100", 95),
+            ("11110101", 112),
+            ("11110110", 113),
+            ("11110111", 114),
+            ("11111000", 115),
+            ("11111001", 76),
+            ("11111010", 83),
+            ("11111011", 4),
+            ("11111100", 5),
+            ("11111101", 37),
+            ("11111110", 53),
         ];
         let mut code = String::new();
         let mut symbol = loop {
             code.push(if self.bits(1) == 1 { '1' } else { '0' });
             if let Some((_, symbol)) = common.iter().find(|(common, _)| *common == code) {
                 break *symbol;
-            } else if code == "1111111" {
+            } else if code == "11111111" {
                 break self.bits(7) as u8;
             }
         };
@@ -161,12 +167,16 @@ impl Fields<'_> {
         if let Some(near) = near.take_if(|_| lane == DEPTH || lane == AGO) {
             return near;
         }
-        let k = 3 * scales[lane] / 32;
+        let k = scales[lane] / 16;
         let high = self.zeros();
         let value = match high {
             8 => {
-                let n = self.bits(6);
-                (1 << n) + self.bits(n)
+                let length = match (self.bits(1) == 1).then(|| self.bits(1)) {
+                    None => 14,
+                    Some(0) => 32,
+                    Some(_) => 64,
+                };
+                self.bits(length)
             }
             _ => (high << k) + self.bits(k),
         };
@@ -597,7 +607,7 @@ fn read(chunk: &[u8]) -> Vec<Event> {
     let mut fields = if body[1] & 8 == 0 {
         let bits =
             payload.iter().flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> (7 - bit) & 1)));
-        let scales = [10, 32, 58, 106, 10, 0, 42, 96];
+        let scales = [15, 48, 87, 159, 15, 0, 63, 144];
         Fields::Rows { bits: Box::new(bits), scales, free: 48, near: None }
     } else {
         let mut rest = payload;

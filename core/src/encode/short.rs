@@ -88,8 +88,23 @@ impl<T: Tables, P: Placing> Encoder<Rows, T, P> {
     /// The parts of a free.
     #[inline(always)]
     pub(crate) fn free(&mut self, address: T::Word, site: u32) -> Parts<T::Word> {
-        let at = site != NO_SITE;
-        let turned = self.lanes.turn(at);
+        if self.lanes.turns(site != NO_SITE) {
+            self.turned(address)
+        } else {
+            self.freed(address, false)
+        }
+    }
+
+    /// The parts of a free of another kind than the one before: with its site, or without.
+    #[cold]
+    #[inline(never)]
+    fn turned(&mut self, address: T::Word) -> Parts<T::Word> {
+        self.lanes.turn();
+        self.freed(address, true)
+    }
+
+    #[inline(always)]
+    fn freed(&mut self, address: T::Word, turned: bool) -> Parts<T::Word> {
         let known = self.model.recent_at(address);
         let (head, far) = if let Some(at) = known {
             (Head::free(turned, self.model.age_of_recent(at)), T::Word::ZERO)
@@ -99,33 +114,40 @@ impl<T: Tables, P: Placing> Encoder<Rows, T, P> {
             (Head::free_absolute(turned), address)
         };
         self.model.learn_old(address, known, true);
-        Parts { head: head.with_site(at), far }
+        Parts { head, far }
     }
 
     /// The parts of a chunk's first event, an allocation or a free, of which the model knows nothing.
     #[cold]
     #[inline(never)]
-    pub(crate) fn first(
+    pub(crate) fn first<const FREES: bool>(
         &mut self,
-        is_alloc: bool,
         [address, size]: [T::Word; 2],
         site: u32,
     ) -> Parts<T::Word> {
         let known = self.model.far(address);
         let far = known.unwrap_or(address);
-        if is_alloc {
-            let at = self.model.next_hole();
+        if !FREES {
+            // Holes that are not known are at 0.
+            let is_hole = address == T::Word::ZERO;
+            let at = if is_hole { 0 } else { self.model.next_hole() };
+            let age = self.model.age_of_hole(at);
             self.learn_end(at, address, size);
             self.model.learn_recent(address);
+            if is_hole {
+                return Parts { head: Head::alloc_in_hole(age), far };
+            }
             let head = if known.is_some() { Head::ALLOC_FAR } else { Head::alloc_absolute() };
             return Parts { head, far };
         }
-        let at = site != NO_SITE;
-        let turned = self.lanes.turn(at);
+        let turned = self.lanes.turns(site != NO_SITE);
+        if turned {
+            self.lanes.turn();
+        }
         self.model.learn_old(address, None, true);
         let head =
             if known.is_some() { Head::free_far(turned) } else { Head::free_absolute(turned) };
-        Parts { head: head.with_site(at), far }
+        Parts { head, far }
     }
 
     /// Writes that the allocation behind this is the reallocation of an `old` block.

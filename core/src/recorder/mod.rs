@@ -23,8 +23,8 @@ use outgoing::Outgoing;
 use state::{Act, Block, Next, Refused, State, What, Whose};
 
 /// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
-/// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the
-/// line a chunk is about 20 bytes longer. Up to `NAMES` scopes, gauges, marks and threads have names.
+/// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes, which must be
+/// enough for any event, as 64 are: on the line a chunk is about 20 bytes longer. Up to `NAMES` scopes, gauges, marks and threads have names.
 ///
 /// ```
 /// use heapwire_core::{Device, EventKind, Placement, Recorder, Session};
@@ -163,17 +163,25 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     pub fn record(&self, kind: EventKind, freed: u64) {
         match kind {
             EventKind::Alloc { address, size, site } => {
-                self.report(&What::ALLOCATED, Self::block(address, size), Whose::Site(site));
+                self.report::<false>(
+                    &What::ALLOCATED,
+                    Self::block(address, size),
+                    Whose::Site(site),
+                );
             }
             EventKind::Realloc { old, address, size, site } => {
                 let (old, block) = (Self::block(old, freed), Self::block(address, size));
-                self.report(&What::new(Act::Reallocated(old)), block, Whose::Site(site));
+                self.report::<false>(&What::new(Act::Reallocated(old)), block, Whose::Site(site));
             }
             EventKind::Free { address, site } => {
-                self.report(&What::FREED, Self::block(address, freed), Whose::Site(site));
+                self.report::<true>(&What::FREED, Self::block(address, freed), Whose::Site(site));
             }
             _ => {
-                self.report(&What::new(Act::Other(&kind)), Self::block(0, 0), Whose::Scope);
+                self.report::<false>(
+                    &What::new(Act::Other(&kind)),
+                    Self::block(0, 0),
+                    Whose::Scope,
+                );
             }
         }
     }
@@ -186,32 +194,41 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
 
     /// Records an event. What is refused is looked after here, so that a hook ends with a jump to here; but a further
     /// attempt only says that it was refused. No loop: what is the same each time around would be computed before
-    /// it, and kept in memory.
+    /// it, and kept in memory. It is there twice, for frees and for all other events.
     #[inline(never)]
-    fn report(&self, what: &What<'_>, block: Block, whose: Whose) -> Option<Refused> {
+    fn report<const FREES: bool>(
+        &self,
+        what: &What<'_>,
+        block: Block,
+        whose: Whose,
+    ) -> Option<Refused> {
         let mut refused = None;
-        self.with(|state| refused = state.record(what, block, whose).err());
-        if let Some(refused) = refused {
+        self.with(|state| refused = state.record::<FREES>(what, block, whose).err());
+        if State::<D, SIZE, BUFFERS, NAMES>::RETRIES && refused.is_some() {
             if what.again {
-                return Some(refused);
+                return refused;
             }
-            self.report_again(what, block, whose, refused);
+            self.report_again(what, block, whose);
         }
         None
     }
 
     #[cold]
     #[inline(never)]
-    fn report_again(&self, what: &What<'_>, block: Block, whose: Whose, mut refused: Refused) {
+    fn report_again(&self, what: &What<'_>, block: Block, whose: Whose) {
         let mut attempts = match D::WHEN_FULL {
             WhenFull::Lose | WhenFull::Overwrite => 0,
             WhenFull::Wait { attempts, .. } => attempts,
         };
         let what = &What { again: true, ..*what };
-        while self.is_to_try_again(what, block, refused, &mut attempts) {
-            match self.report(what, block, whose) {
-                Some(again) => refused = again,
-                None => return,
+        while self.is_to_try_again(what, block, &mut attempts) {
+            let refused = if matches!(what.act, Act::Freed) {
+                self.report::<true>(what, block, whose)
+            } else {
+                self.report::<false>(what, block, whose)
+            };
+            if refused.is_none() {
+                return;
             }
         }
     }
@@ -219,21 +236,14 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// Whether to try once more to record an event that was refused.
     #[cold]
     #[inline(never)]
-    fn is_to_try_again(
-        &self,
-        what: &What<'_>,
-        block: Block,
-        refused: Refused,
-        attempts: &mut u32,
-    ) -> bool {
-        match (refused, D::WHEN_FULL) {
-            (Refused::Again, _) => true,
-            (Refused::NoRoom, WhenFull::Wait { relax, .. }) if *attempts > 0 => {
+    fn is_to_try_again(&self, what: &What<'_>, block: Block, attempts: &mut u32) -> bool {
+        match D::WHEN_FULL {
+            WhenFull::Wait { relax, .. } if *attempts > 0 => {
                 relax();
                 *attempts -= 1;
                 true
             }
-            _ => self.with(|state| state.insist(what, block, refused)).unwrap_or(false),
+            _ => self.with(|state| state.insist(what, block)).unwrap_or(false),
         }
     }
 
@@ -344,17 +354,21 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     crate::heap::HeapObserver for Recorder<D, SIZE, BUFFERS, NAMES>
 {
     fn allocated(&self, address: usize, size: usize) {
-        self.report(&What::ALLOCATED, Self::block(address as u64, size as u64), Whose::Scope);
+        self.report::<false>(
+            &What::ALLOCATED,
+            Self::block(address as u64, size as u64),
+            Whose::Scope,
+        );
     }
 
     fn freed(&self, address: usize, size: usize) {
-        self.report(&What::FREED, Self::block(address as u64, size as u64), Whose::Scope);
+        self.report::<true>(&What::FREED, Self::block(address as u64, size as u64), Whose::Scope);
     }
 
     fn reallocated(&self, old: usize, old_size: usize, address: usize, size: usize) {
         let blocks = [(old, old_size), (address, size)];
         let [old, block] = blocks.map(|(address, size)| Self::block(address as u64, size as u64));
-        self.report(&What::new(Act::Reallocated(old)), block, Whose::Scope);
+        self.report::<false>(&What::new(Act::Reallocated(old)), block, Whose::Scope);
     }
 
     fn failed(&self, size: usize) {

@@ -24,6 +24,8 @@ const MOST_PAYLOAD: usize = 0x7FFF;
 #[derive(Clone, Copy)]
 pub(super) struct What<'a> {
     pub(super) act: Act<'a>,
+    /// Not 0 unless it is an allocation or a free. A word, which is looked at together with another.
+    pub(super) rare: u32,
     /// Whether it was refused before.
     pub(super) again: bool,
 }
@@ -33,7 +35,8 @@ impl<'a> What<'a> {
     pub(super) const FREED: Self = Self::new(Act::Freed);
 
     pub(super) const fn new(act: Act<'a>) -> Self {
-        Self { act, again: false }
+        let rare = !matches!(act, Act::Allocated | Act::Freed);
+        Self { act, rare: rare as u32, again: false }
     }
 }
 
@@ -63,17 +66,9 @@ pub(super) enum Whose {
     Site(u32),
 }
 
-/// Why an event was not recorded.
+/// An event was not recorded, as all buffers are sealed.
 #[derive(Clone, Copy)]
-#[repr(u32)]
-pub(super) enum Refused {
-    /// It had no room in its chunk, but may have in the next.
-    Again = 1,
-    /// All buffers are sealed.
-    NoRoom,
-    /// No buffer is large enough.
-    TooLarge,
-}
+pub(super) struct Refused;
 
 /// Running counts. Allocations, frees and `others` wrap, and the drain knows how often; what else is counted stops
 /// at its end.
@@ -210,6 +205,7 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
                 D::PLACEMENT.address_bits <= OwnWord::BITS as u8,
                 "addresses wider than pointers"
             );
+            assert!(Self::IS_LARGE, "buffers too small for an event");
             assert!(D::PLACEMENT.is_valid(), "a placement that no reader takes");
             assert!(BUFFERS <= u16::MAX as usize, "more buffers than 16 bits count");
             assert!(NAMES <= Names::<NAMES>::MOST, "more names than can be numbered");
@@ -279,12 +275,12 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         self.counts.count(what, block);
     }
 
-    /// Begins a chunk, unless all buffers are sealed.
+    /// Begins a chunk for an event, unless all buffers are sealed.
     #[cold]
     #[inline(never)]
-    fn open(&mut self) -> Result<(), Refused> {
-        if usize::from(self.sealed) >= BUFFERS {
-            return Err(Refused::NoRoom);
+    fn open(&mut self, what: &What<'_>, block: Block) -> Result<(), Refused> {
+        if usize::from(self.sealed) >= BUFFERS && (Self::RETRIES || !self.insist(what, block)) {
+            return Err(Refused);
         }
         if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
             buffer.begin(self.time, &self.counts);
@@ -315,15 +311,15 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// lost. Whether to try again.
     #[cold]
     #[inline(never)]
-    pub(super) fn insist(&mut self, what: &What<'_>, block: Block, refused: Refused) -> bool {
+    pub(super) fn insist(&mut self, what: &What<'_>, block: Block) -> bool {
         // There is nothing that a reader would rather know than which allocation failed.
         let overwrite = matches!(D::WHEN_FULL, WhenFull::Overwrite)
             || matches!(what.act, Act::Other(EventKind::FailedAlloc { .. }));
         // When all buffers are sealed, the next is also the oldest.
         match self.buffers.get(usize::from(self.filling)) {
             // An interrupt may have come in between.
-            _ if matches!(refused, Refused::NoRoom) && usize::from(self.sealed) < BUFFERS => true,
-            Some(oldest) if overwrite && matches!(refused, Refused::NoRoom) => {
+            _ if usize::from(self.sealed) < BUFFERS => true,
+            Some(oldest) if overwrite => {
                 self.overwritten = self.overwritten.saturating_add(oldest.events.into());
                 self.sealed = self.sealed.saturating_sub(1);
                 true

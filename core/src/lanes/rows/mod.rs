@@ -1,10 +1,10 @@
 //! Rows: one stream of bits, the most significant of each byte first, for lines on which nothing
 //! compresses later.
 //!
-//! Numbers are Rice codes whose parameter k follows a scale of their lane: `k = 3 * scale / 32`. The
+//! Numbers are Rice codes whose parameter k follows a scale of their lane: `k = scale / 16`. The
 //! value's bits above k, `high`, in unary (zeros ended by a one), then its k low bits. After that the
 //! scale grows by `4 * (high - 1)`: half of all values should have no bits above k. Eight zeros escape
-//! to 6 bits of length and the plain value. Tags are codes of a fixed table.
+//! to the plain value in 14 bits, or 32 or 64.
 
 mod head;
 mod reader;
@@ -13,10 +13,10 @@ mod short;
 mod writer;
 
 #[cfg(feature = "embedded-io")]
-pub(crate) use head::{Has, Head};
+pub(crate) use head::Head;
 pub(crate) use reader::RowsReader;
 #[cfg(feature = "embedded-io")]
-pub(crate) use short::{LONGEST_COMMON, Parts};
+pub(crate) use short::{LONGEST_COMMON, Parts, longest_common};
 pub use writer::Rows;
 #[cfg(feature = "embedded-io")]
 pub(crate) use writer::{LONGEST_SYMBOL, longest_number};
@@ -28,24 +28,24 @@ use crate::tag::Tag;
 const ESCAPE: u32 = 8;
 /// What an escaped value's bits above k count as: one far value must not make all that follow it long.
 const ESCAPED: u32 = 3;
-/// Bits of an escaped value's length.
-const LENGTH_BITS: u32 = 6;
+/// Bits of a short value that escapes.
+const SHORT: u32 = 14;
 /// The scale of time steps stands after those of the lanes.
 const TIME: usize = Lane::COUNT;
 const SCALES: usize = Lane::COUNT + 1;
 
 /// Where the scales begin, in the order of [`Lane`]s, then time: about the middle of what
 /// microcontrollers were seen to send.
-pub(crate) const FIRST_SCALES: [u8; SCALES] = [10, 32, 58, 106, 10, 0, 42, 96];
+pub(crate) const FIRST_SCALES: [u8; SCALES] = [15, 48, 87, 159, 15, 0, 63, 144];
 
 /// How far the lanes' numbers go at present.
 #[derive(Clone, Copy, Debug)]
 struct Scales([u8; SCALES]);
 
-/// The Rice parameter, which is 0 to 23.
+/// The Rice parameter, which is 0 to 15.
 #[inline(always)]
 fn parameter(scale: u8) -> u32 {
-    (3 * u32::from(scale)) >> 5
+    u32::from(scale) >> 4
 }
 
 /// A number was this `high`, or `ESCAPED`.
@@ -98,7 +98,7 @@ const KIND: u8 = Tag::FREE.0 ^ Tag::FREE_AT.0;
 /// The symbols most seen on microcontrollers, each with its code, before which a one stands. A free is
 /// coded as without its site when it is of the same kind as the free before it, with its site or
 /// without, and as with its site when it is of the other. All other symbols follow an escape, in 7 bits.
-pub(crate) const COMMON: [(u8, u8); 20] = [
+pub(crate) const COMMON: [(u8, u16); 26] = [
     (Tag::alloc(false, false, 3).0, 0b1_00),
     (Tag::free(Tag::FREE, false, 4).0, 0b1_01),
     (Symbol::ALLOC_DEEP, 0b1_100),
@@ -114,16 +114,24 @@ pub(crate) const COMMON: [(u8, u8); 20] = [
     (Symbol::ALLOC_DEEP + 6, 0b1_111010),
     (Symbol::FREE_AGO + 3, 0b1_111011),
     (Tag::free(Tag::FREE_AT, false, 4).0, 0b1_111100),
-    (Symbol::ALLOC_DEEP + 7, 0b1_1111010),
-    (Symbol::FREE_AT_AGO, 0b1_1111011),
-    (Symbol::FREE_AT_AGO + 1, 0b1_1111100),
-    (Tag::of_block(Tag::REALLOC, 4).0, 0b1_1111101),
-    (Tag::SWITCH.0, 0b1_1111110),
+    (Symbol::ALLOC_DEEP + 7, 0b1_11110100),
+    (Symbol::FREE_AT_AGO, 0b1_11110101),
+    (Symbol::FREE_AT_AGO + 1, 0b1_11110110),
+    (Symbol::FREE_AT_AGO + 2, 0b1_11110111),
+    (Symbol::FREE_AT_AGO + 3, 0b1_11111000),
+    (Tag::of_block(Tag::REALLOC, 4).0, 0b1_11111001),
+    (Tag::SWITCH.0, 0b1_11111010),
+    (Tag::alloc(false, false, 4).0, 0b1_11111011),
+    (Tag::alloc(false, false, 5).0, 0b1_11111100),
+    (Tag::free(Tag::FREE, false, 5).0, 0b1_11111101),
+    (Tag::free(Tag::FREE_AT, false, 5).0, 0b1_11111110),
 ];
 
 /// Stands before the number of a symbol that is not common.
-const UNCOMMON: u8 = 0b1111111;
-/// Bits of `UNCOMMON`, and of a number behind it.
+const UNCOMMON: u32 = 0b11111111;
+/// Bits of `UNCOMMON`, which no code is longer than: a common event's and a number that is not long go in one word.
+pub(crate) const LONGEST_CODE: u32 = 8;
+/// Bits of the number of a symbol that is not common.
 const SYMBOL_BITS: u32 = 7;
 
 /// Codes a free's kind as whether it is that of the free before.
@@ -135,15 +143,6 @@ struct Frees {
 
 impl Frees {
     const NEW: Self = Self { at: true };
-
-    /// Whether the next free is of another kind.
-    #[cfg(feature = "embedded-io")]
-    #[inline(always)]
-    fn turn(&mut self, at: bool) -> bool {
-        let turned = at != self.at;
-        self.at = at;
-        turned
-    }
 
     #[inline(always)]
     fn code(&mut self, Symbol(symbol): Symbol) -> Symbol {

@@ -1,8 +1,8 @@
 //! Reads rows.
 
 use super::{
-    COMMON, DEEP, ESCAPE, ESCAPED, FIRST_SCALES, FREE_AGO, FREE_AT_AGO, Frees, LENGTH_BITS,
-    REALLOC_AGO, SYMBOL_BITS, Scales, Symbol, TIME, TOP, follow, parameter,
+    COMMON, DEEP, ESCAPE, ESCAPED, FIRST_SCALES, FREE_AGO, FREE_AT_AGO, Frees, LONGEST_CODE,
+    REALLOC_AGO, SHORT, SYMBOL_BITS, Scales, Symbol, TIME, TOP, follow, parameter,
 };
 use crate::lanes::{Lane, LaneReader};
 use crate::tag::Tag;
@@ -58,8 +58,8 @@ impl<'a> RowsReader<'a> {
     /// The next symbol, with a free's kind in code.
     fn coded_symbol(&mut self) -> Option<Symbol> {
         let mut code = 1;
-        for _ in 0..SYMBOL_BITS {
-            code = code << 1 | self.take(1)? as u8;
+        for _ in 0..LONGEST_CODE {
+            code = code << 1 | self.take(1)? as u16;
             if let Some((symbol, _)) = COMMON.iter().find(|(_, common)| *common == code) {
                 return Some(Symbol(*symbol));
             }
@@ -67,17 +67,21 @@ impl<'a> RowsReader<'a> {
         self.take(SYMBOL_BITS).map(|symbol| Symbol(symbol as u8))
     }
 
+    /// What follows the zeros of an escape.
+    fn escaped(&mut self) -> Option<u64> {
+        if self.take(1)? == 0 {
+            return self.take(SHORT);
+        }
+        let high = if self.take(1)? == 0 { 0 } else { self.take(32)? };
+        Some(high << 32 | self.take(32)?)
+    }
+
     #[inline]
     fn number(&mut self, lane: usize) -> Option<u64> {
         let k = parameter(*self.scales.0.get(lane)?);
         let high = self.take_unary()?;
-        let value = if high < ESCAPE {
-            u64::from(high) << k | self.take(k)?
-        } else {
-            let length = self.take(LENGTH_BITS)? as u32;
-            let top = if length > 32 { self.take(length - 32)? } else { 0 };
-            1 << length | top << 32 | self.take(length.min(32))?
-        };
+        let value =
+            if high < ESCAPE { u64::from(high) << k | self.take(k)? } else { self.escaped()? };
         follow(self.scales.0.get_mut(lane)?, if high < ESCAPE { high } else { ESCAPED });
         Some(value)
     }

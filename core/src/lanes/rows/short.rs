@@ -1,19 +1,26 @@
 //! Common events at one go, for the short way of the encoder.
 
-use super::head::{Has, Head};
-use super::writer::{LONGEST_SYMBOL, Tape, bytes_of, longest_number};
-use super::{ESCAPE, KIND, Rows, Scales, Symbol, TIME, parameter};
+use super::head::Head;
+use super::writer::{LONGEST_SHORT, Tape, bytes_of, longest_number};
+use super::{KIND, LONGEST_CODE, Rows, SHORT, Scales, Symbol, TIME};
+use crate::event::NO_SITE;
 use crate::lanes::Lane;
 use crate::tag::Tag;
 use crate::word::Word;
 
 /// The most bits that a common event takes: a tag, and of 32 bits time, site, size and an address.
-pub(crate) const LONGEST_COMMON: u32 = LONGEST_SYMBOL + 4 * longest_number(32);
+pub(crate) const LONGEST_COMMON: u32 = LONGEST_CODE + 4 * longest_number(32);
 
-/// The most bits that an event takes all whose numbers have up to so many bits.
-const LONGEST_SMALL: u32 = LONGEST_SYMBOL + 4 * longest_number(SMALL);
-/// With so many, an escape is longer than any number that does not escape.
-const SMALL: u32 = 13;
+/// The most bits that a common event takes if its numbers together have no other bits than these.
+pub(crate) fn longest_common(numbers: u64) -> u32 {
+    if numbers >> SHORT == 0 {
+        LONGEST_CODE + 4 * LONGEST_SHORT
+    } else if numbers >> 32 == 0 {
+        LONGEST_COMMON
+    } else {
+        LONGEST_CODE + 4 * longest_number(64)
+    }
+}
 
 /// What an event has behind tags before its own, besides its step of time, its site and its size.
 #[derive(Clone, Copy, Debug)]
@@ -49,34 +56,6 @@ impl Rows {
         self.tape = Tape::new(at, end);
     }
 
-    /// Whether what [`write`](Self::write) would write has room.
-    pub(crate) fn fits<W: Word>(
-        &self,
-        Parts { head, far }: &Parts<W>,
-        step: u64,
-        site: u32,
-        size: W,
-    ) -> bool {
-        // Most events, without looking at the scales.
-        if (step | u64::from(site) | size.widen() | far.widen()) >> SMALL == 0
-            && self.has_room_for(LONGEST_SMALL)
-        {
-            return true;
-        }
-        let [_, of_sites, of_sizes, of_addresses, .., of_times] = self.scales.0;
-        let mut bits = head.count().wrapping_add(bits_of(of_times, step));
-        if head.has(Has::SITE) {
-            bits = bits.wrapping_add(bits_of(of_sites, site));
-        }
-        if head.has(Has::SIZE) {
-            bits = bits.wrapping_add(bits_of(of_sizes, size));
-        }
-        if head.has(Has::FAR) {
-            bits = bits.wrapping_add(bits_of(of_addresses, *far));
-        }
-        self.has_room_for(bits)
-    }
-
     /// Writes the symbol, which is no common one, and the step of time of an event.
     #[inline(never)]
     pub(crate) fn begin_uncommon(&mut self, storage: &mut [u8], Tag(tag): Tag, step: u64) {
@@ -95,8 +74,8 @@ impl Rows {
     ) {
         let Self { scales: Scales(scales), tape, .. } = self;
         let mut pen = self.pen;
-        pen.put(tape, storage, head.code(), head.count());
-        if head.has(Has::FAR)
+        pen.head(tape, storage, head);
+        if head.has_far()
             && let Some(scale) = scales.get_mut(lane as usize)
         {
             pen.number(tape, storage, scale, number);
@@ -104,63 +83,43 @@ impl Rows {
         self.pen = pen;
     }
 
-    /// Writes what an event has behind tags before its own: its symbol, the step of time, and of site, size and
-    /// address what the head says is there. Tells `count` whether it has a size, which all allocations have: it is
-    /// looked at anyway.
+    /// Writes what an event has behind tags before its own: its symbol, the step of time, its site, which frees may
+    /// not have, its size if it is no free, and its address where it is not foretold.
     #[inline(always)]
-    pub(crate) fn write<W: Word>(
+    pub(crate) fn write<const FREES: bool, W: Word>(
         &mut self,
         storage: &mut [u8],
         Parts { head, far }: Parts<W>,
         step: impl Word,
         site: u32,
         size: W,
-        count: impl FnOnce(bool),
     ) {
         let Self { scales: Scales(scales), tape, .. } = self;
         // In the order of lanes, then time.
         let [_, of_sites, of_sizes, of_addresses, .., of_times] = scales;
         let mut pen = self.pen;
-        pen.put(tape, storage, head.code(), head.count());
-        pen.number(tape, storage, of_times, step);
-        if head.has(Has::SITE) {
+        pen.number_after(tape, storage, head, of_times, step);
+        if !FREES || site != NO_SITE {
             pen.number(tape, storage, of_sites, site);
         }
-        if head.has(Has::SIZE) {
+        if !FREES {
             pen.number(tape, storage, of_sizes, size);
-            count(true);
-        } else {
-            count(false);
         }
-        if head.has(Has::FAR) {
+        if head.has_far() {
             pen.number(tape, storage, of_addresses, far);
         }
         self.pen = pen;
     }
 }
 
-/// How many bits a number takes in a lane of this scale.
-#[inline(always)]
-fn bits_of<W: Word>(scale: u8, value: W) -> u32 {
-    let k = parameter(scale);
-    let low = value.widen() as u32;
-    let high = low >> k;
-    if high >= ESCAPE || value.widen() >> 32 != 0 {
-        longest_number(64).wrapping_sub(value.widen().leading_zeros())
-    } else {
-        high.wrapping_add(1).wrapping_add(k)
-    }
-}
-
 impl Head {
-    pub(crate) const SWITCH: Self = Self::of_tag(Tag::SWITCH).and(Has::FAR);
+    pub(crate) const SWITCH: Self = Self::of_tag(Tag::SWITCH).and_far();
     pub(crate) const BACK: Self = Self::of_tag(Tag::BACK);
-    pub(crate) const ALLOC_FAR: Self =
-        Self::of_tag(Tag::alloc(false, false, 3)).of_alloc().and(Has::FAR);
-    pub(crate) const SAME: Self = Self::of_tag(Tag::alloc(false, false, 5)).of_alloc();
-    pub(crate) const REALLOC_FAR: Self = Self::of_tag(Tag::of_block(Tag::REALLOC, 4)).and(Has::FAR);
+    pub(crate) const ALLOC_FAR: Self = Self::of_tag(Tag::alloc(false, false, 3)).and_far();
+    pub(crate) const SAME: Self = Self::of_tag(Tag::alloc(false, false, 5));
+    pub(crate) const REALLOC_FAR: Self = Self::of_tag(Tag::of_block(Tag::REALLOC, 4)).and_far();
     pub(crate) const REALLOC_ABSOLUTE: Self =
-        Self::of_tag(Tag::of_block(Tag::REALLOC, 5)).and(Has::FAR);
+        Self::of_tag(Tag::of_block(Tag::REALLOC, 5)).and_far();
     /// Frees of blocks that are not known, of the same kind as the free before it and of the other.
     const FREE_FAR: [Self; 2] = Self::of_frees(4);
     const FREE_ABSOLUTE: [Self; 2] = Self::of_frees(5);
@@ -168,28 +127,18 @@ impl Head {
     const fn of_frees(which: u8) -> [Self; 2] {
         let same = Self::of_tag(Tag::free(Tag::FREE, false, which));
         let other = Self::of_tag(Tag::free(Tag::FREE_AT, false, which));
-        [same.and(Has::FAR), other.and(Has::FAR)]
+        [same.and_far(), other.and_far()]
     }
 
     const fn of_tag(Tag(tag): Tag) -> Self {
         Self::of(Symbol(tag))
     }
 
-    #[inline(always)]
-    pub(crate) fn with_site(self, at: bool) -> Self {
-        Self(self.0 | (u32::from(at) * Has::SITE.0))
-    }
-
-    #[inline(always)]
-    pub(crate) const fn has(self, Has(has): Has) -> bool {
-        self.0 & has != 0
-    }
-
     /// An allocation anywhere, which is seldom.
     #[cold]
     #[inline(never)]
     pub(crate) fn alloc_absolute() -> Self {
-        const { Self::of_tag(Tag::alloc(false, false, 4)).of_alloc().and(Has::FAR) }
+        const { Self::of_tag(Tag::alloc(false, false, 4)).and_far() }
     }
 
     /// An allocation in the hole of this age, up to `DEPTHS`.
@@ -229,7 +178,12 @@ impl Head {
 impl Rows {
     /// Whether the next free, with its site or without, is of another kind than the free before.
     #[inline(always)]
-    pub(crate) fn turn(&mut self, at: bool) -> bool {
-        self.frees.turn(at)
+    pub(crate) fn turns(&self, at: bool) -> bool {
+        at != self.frees.at
+    }
+
+    /// The next free is of another kind.
+    pub(crate) fn turn(&mut self) {
+        self.frees.at = !self.frees.at;
     }
 }

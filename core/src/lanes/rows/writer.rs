@@ -2,8 +2,8 @@
 
 use super::head::Head;
 use super::{
-    DEEP, ESCAPE, ESCAPED, FIRST_SCALES, FREE_AGO, FREE_AT_AGO, Frees, LENGTH_BITS, REALLOC_AGO,
-    SCALES, SYMBOL_BITS, Scales, Symbol, TIME, TOP, follow, parameter,
+    DEEP, ESCAPE, ESCAPED, FIRST_SCALES, FREE_AGO, FREE_AT_AGO, Frees, LONGEST_CODE, REALLOC_AGO,
+    SCALES, SHORT, SYMBOL_BITS, Scales, Symbol, TIME, TOP, UNCOMMON, follow, parameter,
 };
 use crate::header::Layout;
 use crate::lanes::{Lane, Lanes};
@@ -11,10 +11,13 @@ use crate::tag::Tag;
 use crate::word::Word;
 
 /// Bits of the longest symbol.
-pub(crate) const LONGEST_SYMBOL: u32 = 2 * SYMBOL_BITS;
+pub(crate) const LONGEST_SYMBOL: u32 = LONGEST_CODE + SYMBOL_BITS;
+/// Bits of the longest number that does not escape or that is short. Behind a common symbol it goes in one word.
+#[cfg(feature = "embedded-io")]
+pub(super) const LONGEST_SHORT: u32 = ESCAPE + 1 + SHORT;
 /// Bits of the longest number of so many bits.
 pub(crate) const fn longest_number(bits: u32) -> u32 {
-    ESCAPE + LENGTH_BITS + bits - 1
+    ESCAPE + 2 + if bits > 32 { 64 } else { 32 }
 }
 /// The most bytes that an event takes: tags that escape, time, thread, site, size, block and place, and what is left
 /// of the event before.
@@ -69,7 +72,7 @@ impl Rows {
             symbol = self.frees.code(symbol);
         }
         let head = Head::find(symbol);
-        self.pen.put(&mut self.tape, storage, head.code(), head.count());
+        self.pen.head(&mut self.tape, storage, head);
     }
 
     /// Writes a number alone.
@@ -143,6 +146,21 @@ impl Tape {
     }
 }
 
+/// The code of a number and how many bits it has, unless it escapes. Its lane learns the number in any case.
+#[inline(always)]
+fn of_number<W: Word>(scale: &mut u8, value: W) -> Option<(u32, u32)> {
+    let k = parameter(*scale);
+    let low = value.widen() as u32;
+    let high = low >> k;
+    if high >= ESCAPE || value.widen() >> 32 != 0 {
+        follow(scale, ESCAPED);
+        return None;
+    }
+    follow(scale, high);
+    // The one that ends the zeros, and the low bits.
+    Some((low.wrapping_sub(high.wrapping_sub(1) << k), high + 1 + k))
+}
+
 impl Pen {
     /// Appends the `count` low bits of `code`, 0 to 31; none above may be set.
     #[inline(always)]
@@ -157,6 +175,15 @@ impl Pen {
         self.free = self.free.wrapping_sub(count);
     }
 
+    /// Appends any symbol's code.
+    #[inline(always)]
+    pub(super) fn head(&mut self, tape: &mut Tape, storage: &mut [u8], head: Head) {
+        if head.is_uncommon() {
+            self.put(tape, storage, UNCOMMON, LONGEST_CODE);
+        }
+        self.put(tape, storage, head.code(), head.count());
+    }
+
     #[inline(always)]
     pub(super) fn number<W: Word>(
         &mut self,
@@ -165,18 +192,43 @@ impl Pen {
         scale: &mut u8,
         value: W,
     ) {
-        let k = parameter(*scale);
-        let low = value.widen() as u32;
-        let high = low >> k;
-        if high >= ESCAPE || value.widen() >> 32 != 0 {
-            follow(scale, ESCAPED);
-            *self = self.escape(tape, storage, value);
-        } else {
-            follow(scale, high);
-            // The one that ends the zeros, and the low bits.
-            let code = low.wrapping_sub(high.wrapping_sub(1) << k);
-            self.put(tape, storage, code, high + 1 + k);
+        match of_number(scale, value) {
+            Some((code, count)) => self.put(tape, storage, code, count),
+            None => *self = self.escape(tape, storage, value),
         }
+    }
+
+    /// The same behind the symbol of a common event.
+    #[cfg(feature = "embedded-io")]
+    #[inline(always)]
+    pub(super) fn number_after<W: Word>(
+        &mut self,
+        tape: &mut Tape,
+        storage: &mut [u8],
+        head: Head,
+        scale: &mut u8,
+        value: W,
+    ) {
+        match of_number(scale, value) {
+            Some((code, count)) => {
+                self.put(tape, storage, head.code() << count | code, head.count() + count);
+            }
+            None => *self = self.escape_after(tape, storage, head, value),
+        }
+    }
+
+    #[cfg(feature = "embedded-io")]
+    #[cold]
+    #[inline(never)]
+    fn escape_after<W: Word>(
+        mut self,
+        tape: &mut Tape,
+        storage: &mut [u8],
+        head: Head,
+        value: W,
+    ) -> Self {
+        self.put(tape, storage, head.code(), head.count());
+        self.escape(tape, storage, value)
     }
 
     /// Appends a number that escapes.
@@ -192,10 +244,13 @@ impl Pen {
     #[cold]
     #[inline(never)]
     fn escape_word(mut self, tape: &mut Tape, storage: &mut [u8], value: u32) -> Self {
-        let length = 31 - (value | 1).leading_zeros();
-        self.put(tape, storage, length, ESCAPE + LENGTH_BITS);
-        // The highest bit is known to be set.
-        self.put(tape, storage, value & !(1 << length), length);
+        if value >> SHORT == 0 {
+            // Zeros stand before it.
+            self.put(tape, storage, value, ESCAPE + 1 + SHORT);
+            return self;
+        }
+        self.put(tape, storage, 0b10 << 16 | value >> 16, ESCAPE + 2 + 16);
+        self.put(tape, storage, value & 0xFFFF, 16);
         self
     }
 
@@ -206,14 +261,18 @@ impl Pen {
         if high == 0 {
             return self.escape_word(tape, storage, low);
         }
-        let length = 31 - high.leading_zeros();
-        self.put(tape, storage, 32 + length, ESCAPE + LENGTH_BITS);
-        self.put(tape, storage, high & !(1 << length), length);
-        // As many bits as are stored at once, so that as many are free as before.
-        let before = self.bits.checked_shl(self.free).unwrap_or(0);
-        tape.store(storage, before | low.wrapping_shr(32 - self.free));
-        self.bits = low;
+        self.put(tape, storage, 0b11, ESCAPE + 2);
+        self.word(tape, storage, high);
+        self.word(tape, storage, low);
         self
+    }
+
+    /// Appends 32 bits: as many as are stored at once, so that as many are free as before.
+    #[inline(always)]
+    fn word(&mut self, tape: &mut Tape, storage: &mut [u8], word: u32) {
+        let before = self.bits.checked_shl(self.free).unwrap_or(0);
+        tape.store(storage, before | word.wrapping_shr(32 - self.free));
+        self.bits = word;
     }
 
     /// Bits that are not stored yet.

@@ -3,10 +3,9 @@
 
 use super::{Act, Block, Refused, State, What, Whose};
 use crate::event::EventKind;
-use crate::lanes::Lanes;
-use crate::lanes::rows::{Has, LONGEST_COMMON, LONGEST_SYMBOL, Parts, longest_number};
-use crate::recorder::device::{Clock, Device};
-use crate::word::OwnWord;
+use crate::lanes::rows::{LONGEST_COMMON, LONGEST_SYMBOL, Parts, longest_common, longest_number};
+use crate::recorder::device::{Clock, Device, WhenFull};
+use crate::word::{OwnWord, Word};
 
 /// The most bits that an event takes which is no allocation and no free. Those that stand before an event's own are
 /// not in it.
@@ -25,11 +24,14 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     State<D, SIZE, BUFFERS, NAMES>
 {
     /// Whether an empty chunk has room for any event.
-    const IS_LARGE: bool = SIZE >= LONGEST.div_ceil(8) as usize;
+    pub(super) const IS_LARGE: bool = SIZE >= LONGEST.div_ceil(8) as usize;
+    /// Whether an event that was refused may be recorded later. Otherwise it is lost when it was refused: nothing of
+    /// it is to be remembered until then.
+    pub(in crate::recorder) const RETRIES: bool = matches!(D::WHEN_FULL, WhenFull::Wait { .. });
 
-    /// Records what happened just now.
+    /// Records what happened just now: a free, or something else.
     #[inline(always)]
-    pub(in crate::recorder) fn record(
+    pub(in crate::recorder) fn record<const FREES: bool>(
         &mut self,
         what: &What<'_>,
         block: Block,
@@ -47,43 +49,42 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             Whose::Site(site) => site,
         };
         let is_switched = thread.is_some_and(|thread| thread != self.encoder.thread());
-        let is_common = matches!(what.act, Act::Allocated | Act::Freed);
+        let rare = if FREES { 0 } else { what.rare };
         let mut step = step.cast_unsigned();
-        // So it is when time steps back, too.
-        if is_switched || step >> 32 != 0 || !is_common {
-            step = self.begin(what, step.cast_signed(), thread)?;
+        let mut is_resized = false;
+        // The step has these bits when time steps back, too.
+        if is_switched || (step >> 32) as u32 | rare != 0 {
+            step = self.begin(what, block, step.cast_signed(), thread)?;
+            match what.act {
+                Act::Other(kind) => return self.record_other(kind, step),
+                Act::Reallocated(old) => is_resized = old.address == block.address,
+                Act::Allocated | Act::Freed => {}
+            }
         }
         let mut step = if Clock::<D>::IS_WIDE { step } else { u64::from(step as u32) };
-        let mut parts = match what.act {
-            Act::Reallocated(old) if old.address == block.address => {
-                self.encoder.resize(block.address)
-            }
-            Act::Allocated | Act::Reallocated(_) => self.encoder.alloc(block.address, block.size),
-            Act::Freed => self.encoder.free(block.address, site),
-            Act::Other(kind) => return self.record_other(kind, step),
+        let mut parts = if FREES {
+            self.encoder.free(block.address, site)
+        } else if is_resized {
+            self.encoder.resize(block.address)
+        } else {
+            self.encoder.alloc(block.address, block.size)
         };
-        let is_late = !Self::IS_LARGE && step >> 32 != 0;
-        if (is_late || !self.encoder.has_room())
-            && !self.make_room(what, parts, step, site, block)?
-        {
-            let is_alloc = parts.head.has(Has::SIZE);
-            parts = self.encoder.first(is_alloc, [block.address, block.size], site);
+        if !self.encoder.has_room() && !self.make_room(what, parts, step, site, block)? {
+            parts = self.encoder.first::<FREES>([block.address, block.size], site);
             step = 0;
+        }
+        // Before it is written, when the size need not be remembered any longer.
+        if FREES {
+            self.counts.remove(block.size);
+        } else {
+            self.counts.add(block.size);
         }
         let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return Ok(()) };
         let (storage, lanes) = (&mut buffer.payload, self.encoder.lanes());
-        let counts = &mut self.counts;
-        let count = |is_alloc: bool| {
-            if is_alloc {
-                counts.add(block.size);
-            } else {
-                counts.remove(block.size);
-            }
-        };
         if Clock::<D>::IS_WIDE {
-            lanes.write(storage, parts, step, site, block.size, count);
+            lanes.write::<FREES, _>(storage, parts, step, site, block.size);
         } else {
-            lanes.write(storage, parts, step as u32, site, block.size, count);
+            lanes.write::<FREES, _>(storage, parts, step as u32, site, block.size);
         }
         Ok(())
     }
@@ -92,7 +93,13 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     /// Returns how far time steps, forward from what is written.
     #[cold]
     #[inline(never)]
-    fn begin(&mut self, what: &What<'_>, step: i64, thread: Option<u32>) -> Result<u64, Refused> {
+    fn begin(
+        &mut self,
+        what: &What<'_>,
+        block: Block,
+        step: i64,
+        thread: Option<u32>,
+    ) -> Result<u64, Refused> {
         let mut most = match what.act {
             Act::Allocated | Act::Freed => LONGEST_COMMON + WIDER,
             Act::Reallocated(_) => LONGEST_COMMON + WIDER + LONGEST_OLD,
@@ -106,11 +113,11 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
         }
         let mut step = step;
         if !self.is_open {
-            self.open()?;
+            self.open(what, block)?;
             step = 0;
-        } else if !self.encoder.lanes().has_room_for(most) && !self.is_empty() {
+        } else if !self.encoder.lanes().has_room_for(most) {
             self.seal();
-            self.open()?;
+            self.open(what, block)?;
             step = 0;
         }
         if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
@@ -131,15 +138,12 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
     fn record_other(&mut self, kind: &EventKind, step: u64) -> Result<(), Refused> {
         let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) else { return Ok(()) };
         self.encoder.write_uncommon(&mut buffer.payload, kind, step);
-        if !Self::IS_LARGE && !self.encoder.lanes().complete() {
-            return Err(self.refuse());
-        }
         self.counts.count_other(kind);
         Ok(())
     }
 
-    /// Sees to the room of an event that is not sure to fit: whether it has it in this chunk. Otherwise another is
-    /// begun. And looks after the old block of a reallocation.
+    /// Sees to the room of an event that is not sure to fit: whether it has it in this chunk, as far as is seen from
+    /// how large its numbers are. Otherwise another is begun. And looks after the old block of a reallocation.
     #[cold]
     #[inline(never)]
     fn make_room(
@@ -155,47 +159,24 @@ impl<D: Device, const SIZE: usize, const BUFFERS: usize, const NAMES: usize>
             if old.address != block.address {
                 self.encoder.learn_old(old.address);
             }
-            if Self::IS_LARGE {
-                // It is there.
-                return Ok(true);
-            }
+            // `begin` saw to the room.
+            return Ok(true);
         }
         if self.is_open {
-            if self.encoder.lanes().fits(&parts, step, site, block.size) {
+            let numbers = step | u64::from(site) | block.size.widen() | parts.far.widen();
+            if self.encoder.lanes().has_room_for(longest_common(numbers)) {
                 return Ok(true);
             }
-            if parts.head.has(Has::SIZE) {
+            if !matches!(what.act, Act::Freed) {
                 // Which the model has learned already.
                 self.encoder.uncount_allocation();
             }
-            if self.is_empty() {
-                return Err(self.refuse());
-            }
             self.seal();
         }
-        self.open()?;
-        if !Self::IS_LARGE || block.address == 0 {
-            return Err(Refused::Again);
-        }
+        self.open(what, block)?;
         if let Some(buffer) = self.buffers.get_mut(usize::from(self.filling)) {
             self.encoder.begin_rare(&mut buffer.payload, false, D::thread());
         }
         Ok(false)
-    }
-
-    /// Whether no event is in the chunk, though one has no room in it.
-    fn is_empty(&self) -> bool {
-        !Self::IS_LARGE && self.events() == 0
-    }
-
-    /// An event has no room in a chunk without any other: the chunk is to begin anew.
-    #[cold]
-    #[inline(never)]
-    fn refuse(&mut self) -> Refused {
-        if let Some(buffer) = self.buffers.get(usize::from(self.filling)) {
-            self.counts = buffer.counts;
-        }
-        self.close();
-        Refused::TooLarge
     }
 }
