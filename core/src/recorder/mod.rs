@@ -23,8 +23,9 @@ use outgoing::Outgoing;
 use state::{Act, Block, Next, Refused, State, What, Whose};
 
 /// Records events of a [`Device`] in `BUFFERS` buffers, one being filled while the others are sealed and
-/// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes, which must be
-/// enough for any event, as 64 are: on the line a chunk is about 20 bytes longer. Up to `NAMES` scopes, gauges, marks and threads have names.
+/// on their way. A buffer holds what a chunk has between its header and its end, `SIZE` bytes: on the line a chunk
+/// is about 20 bytes longer. 64 are enough for any event; buffers that are too small for some do not compile. Up to
+/// `NAMES` scopes, gauges, marks and threads have names.
 ///
 /// ```
 /// use heapwire_core::{Device, EventKind, Placement, Recorder, Session};
